@@ -1,0 +1,18 @@
+//! What frontend and worker both stand on.
+//!
+//! The life of one request: a [`protocol`] endpoint is parsed from the URL; the
+//! frontend looks under the endpoint's [`storage`] key and streams what it finds.
+//! On a miss it publishes one [`queue`] job and waits for its completion. A worker
+//! takes the job, fetches, checks and packs by the rules of [`module`], writes zip,
+//! `.mod`, [`catalog`] entry and `.info` in that order, or an [`answer`] that says
+//! why not, and broadcasts the completion; the frontend looks in storage again.
+
+pub mod answer;
+pub mod catalog;
+pub mod config;
+pub mod metrics;
+pub mod module;
+pub mod protocol;
+pub mod queue;
+pub mod storage;
+pub mod telemetry;

@@ -1,0 +1,134 @@
+//! The job queue seam: at least once, explicit acknowledgement, delayed retry,
+//! dead letters with a reason, and a broadcast of completions.
+//!
+//! [`contract`] is the one suite that every implementation passes.
+
+pub mod contract;
+mod embedded;
+mod job;
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::sync::broadcast;
+
+pub use embedded::EmbeddedQueue;
+pub use job::{Job, JobError, JobKey, Task};
+
+/// Which queue a job waits in: someone waiting goes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Lane {
+    /// A user waits for the result.
+    Interactive,
+    /// Nobody waits.
+    Background,
+}
+
+/// A queue of jobs shared by any number of publishers and consumers.
+///
+/// Contract: a job is durable once `publish` returned `Ok`, and is then delivered
+/// until it is acknowledged or dead-lettered, also across restarts and to another
+/// consumer when one dies; equal jobs ([`Job::key`]) that wait may collapse into one,
+/// and a collapse with an interactive publish moves the job to that lane; interactive
+/// jobs are handed out before background ones.
+#[async_trait]
+pub trait Queue: Send + Sync + 'static {
+    /// Accepts the job durably.
+    async fn publish(&self, job: &Job, lane: Lane) -> Result<(), QueueError>;
+
+    /// The next job, when there is one. Cancel safe: a job is handed out only
+    /// when the future resolves.
+    async fn receive(&self) -> Result<Delivery, QueueError>;
+
+    /// The job is done; it is never delivered again.
+    async fn acknowledge(&self, delivery: Delivery) -> Result<(), QueueError>;
+
+    /// The job failed; it is delivered again after `delay` with `attempt` one higher.
+    async fn retry(
+        &self,
+        delivery: Delivery,
+        delay: Duration,
+        reason: &str,
+    ) -> Result<(), QueueError>;
+
+    /// The job goes to the dead letters, with the reason.
+    async fn dead_letter(&self, delivery: Delivery, reason: &str) -> Result<(), QueueError>;
+
+    /// The job was not begun or not finished (shutdown); it is delivered again at
+    /// once, `attempt` unchanged.
+    async fn release(&self, delivery: Delivery) -> Result<(), QueueError>;
+
+    /// Tells every subscriber, in every process, that the job's outcome is in storage.
+    async fn announce(&self, completed: &JobKey) -> Result<(), QueueError>;
+
+    /// Completions from now on. A subscriber that lags sees `RecvError::Lagged`
+    /// and must look in storage itself.
+    fn completions(&self) -> broadcast::Receiver<JobKey>;
+
+    /// The dead letters, oldest first.
+    async fn dead_letters(&self) -> Result<Vec<DeadLetter>, QueueError>;
+
+    /// How many jobs wait or run, for metrics and scaling.
+    async fn depth(&self) -> Result<Depth, QueueError>;
+}
+
+/// A job in the hands of one consumer until it is given back by exactly one of
+/// acknowledge, retry, dead_letter or release.
+#[derive(Debug)]
+pub struct Delivery {
+    /// The job, or why its message cannot be read (it belongs to the dead letters).
+    pub job: Result<Job, JobError>,
+    /// 1 at the first delivery; counted by ourselves, not by a broker.
+    pub attempt: u32,
+    /// Where it waited.
+    pub lane: Lane,
+    /// The implementation's own handle.
+    pub receipt: String,
+}
+
+/// A job that was given up.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct DeadLetter {
+    /// The implementation's handle, for replay or drop.
+    pub id: String,
+    /// The message as it was published.
+    pub message: String,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// Why it was given up.
+    pub reason: String,
+}
+
+/// How much is outstanding.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Depth {
+    /// Interactive jobs waiting.
+    pub interactive: usize,
+    /// Background jobs waiting.
+    pub background: usize,
+    /// Jobs waiting for their next attempt.
+    pub delayed: usize,
+    /// Jobs handed out.
+    pub running: usize,
+    /// Dead letters.
+    pub dead: usize,
+}
+
+/// Why the queue could not do it.
+#[derive(Debug, thiserror::Error)]
+pub enum QueueError {
+    /// The queue is in trouble; the same call may succeed later.
+    #[error("the job queue is unavailable")]
+    Unavailable {
+        /// What the queue said.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The delivery is not (any longer) in this consumer's hands.
+    #[error("job {receipt} is not in hand any longer")]
+    UnknownDelivery {
+        /// The delivery's receipt.
+        receipt: String,
+    },
+}

@@ -1,0 +1,116 @@
+//! Every object name in one file.
+
+use std::fmt;
+
+use crate::{
+    answer::Question,
+    module::{ModulePath, Version},
+};
+
+/// The name of one stored object. No module path starts with an element without
+/// a dot, so nothing under `_stoa/` can collide with a module.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct StorageKey(String);
+
+/// The beginning of a range of keys.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyPrefix(String);
+
+impl StorageKey {
+    /// `.info` of a version: its presence makes the version visible.
+    pub fn info(module: &ModulePath, version: &Version) -> Self {
+        Self::version_file(module, version, "info")
+    }
+
+    /// go.mod of a version.
+    pub fn go_mod(module: &ModulePath, version: &Version) -> Self {
+        Self::version_file(module, version, "mod")
+    }
+
+    /// Module zip of a version.
+    pub fn zip(module: &ModulePath, version: &Version) -> Self {
+        Self::version_file(module, version, "zip")
+    }
+
+    /// `.info` of a version whose zip cannot exist.
+    pub fn mod_only_info(module: &ModulePath, version: &Version) -> Self {
+        Self(format!("_stoa/modonly/{}/@v/{}.info", module.escaped(), version.escaped()))
+    }
+
+    /// go.mod of a version whose zip cannot exist.
+    pub fn mod_only_go_mod(module: &ModulePath, version: &Version) -> Self {
+        Self(format!("_stoa/modonly/{}/@v/{}.mod", module.escaped(), version.escaped()))
+    }
+
+    /// Catalog entry of a version.
+    pub fn catalog_entry(module: &ModulePath, version: &Version) -> Self {
+        Self(format!("_stoa/catalog/{}/@v/{}.json", module.escaped(), version.escaped()))
+    }
+
+    /// The stored answer to a question whose answer may change.
+    pub fn answer(module: &ModulePath, question: &Question) -> Self {
+        let module = module.escaped();
+        Self(match question {
+            Question::List => format!("_stoa/answers/{module}/@v/list.json"),
+            Question::Latest => format!("_stoa/answers/{module}/@latest.json"),
+            Question::Query(query) => {
+                format!("_stoa/answers/{module}/@query/{}.json", query.escaped())
+            }
+            Question::Fill(version) => {
+                format!("_stoa/answers/{module}/@fill/{}.json", version.escaped())
+            }
+        })
+    }
+
+    /// Which layout of storage this is.
+    pub fn format() -> Self {
+        Self("_stoa/format".to_owned())
+    }
+
+    /// What is remembered of one repository; `id` is a hash of its URL.
+    pub fn repository(id: &str) -> Self {
+        Self(format!("_stoa/repositories/{id}.json"))
+    }
+
+    /// For contract suites, which need keys that mean nothing.
+    pub fn for_contract(name: &str) -> Self {
+        Self(format!("_stoa/contract/{name}"))
+    }
+
+    /// The name, elements split by `/`.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    fn version_file(module: &ModulePath, version: &Version, extension: &str) -> Self {
+        Self(format!("{}/@v/{}.{extension}", module.escaped(), version.escaped()))
+    }
+}
+
+impl KeyPrefix {
+    /// All files of a module's versions.
+    pub fn versions(module: &ModulePath) -> Self {
+        Self(format!("{}/@v/", module.escaped()))
+    }
+
+    /// All catalog entries.
+    pub fn catalog() -> Self {
+        Self("_stoa/catalog/".to_owned())
+    }
+
+    /// For contract suites.
+    pub fn for_contract(name: &str) -> Self {
+        Self(format!("_stoa/contract/{name}"))
+    }
+
+    /// The text that keys start with.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for StorageKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
