@@ -16,3 +16,5 @@ pub mod protocol;
 pub mod queue;
 pub mod storage;
 pub mod telemetry;
+#[cfg(feature = "testing")]
+pub mod testing;

@@ -1,1 +1,3 @@
-
+//! Bytes move here.
+pub mod egress;
+pub mod vcs;

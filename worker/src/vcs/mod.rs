@@ -1,0 +1,193 @@
+//! The version control seam: refs and objects of a remote repository.
+//!
+//! [`Vcs`] moves bytes and knows nothing of modules; what a ref or a commit means
+//! for a module is decided above it, from values.
+
+pub mod git;
+mod object_id;
+pub mod pack;
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+pub use object_id::{InvalidObjectId, ObjectFormat, ObjectId};
+
+/// Access to remote repositories.
+#[async_trait]
+pub trait Vcs: Send + Sync + 'static {
+    /// Lists `HEAD`, heads and tags, annotated tags peeled (go-modules §3.2). With
+    /// the `capabilities` of an earlier listing the server is not asked for them again.
+    async fn list_refs(
+        &self,
+        remote: &Remote,
+        capabilities: Option<&Capabilities>,
+    ) -> Result<RefListing, VcsError>;
+
+    /// Fetches objects into a local store that vanishes with its last handle. The
+    /// wants were advertised in `listing` or are full ids found through it.
+    async fn fetch(
+        &self,
+        remote: &Remote,
+        listing: &RefListing,
+        request: &FetchRequest,
+    ) -> Result<pack::ObjectStore, VcsError>;
+}
+
+/// Where a repository is fetched from.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Remote {
+    /// The address to connect to, after rewriting.
+    pub url: Url,
+    /// Whether the operator named this address (`STOA_VCS_REWRITE`): only then may
+    /// it be `http`, `file`, or resolve to a private address.
+    pub is_trusted: bool,
+}
+
+/// One listing of a repository's refs. Everything outside `HEAD`, `refs/heads/` and
+/// `refs/tags/` does not exist (go-modules §3.2).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefListing {
+    /// How object ids are computed.
+    pub object_format: ObjectFormat,
+    /// What `HEAD` points to; `None` if it dangles.
+    pub head: Option<ObjectId>,
+    /// Branch name without `refs/heads/` → commit.
+    pub heads: BTreeMap<String, ObjectId>,
+    /// Tag name without `refs/tags/` → what it points to.
+    pub tags: BTreeMap<String, TagTarget>,
+    /// What the server said it can do.
+    pub capabilities: Capabilities,
+}
+
+/// What a tag points to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TagTarget {
+    /// The ref's own value: a commit, or a tag object when annotated.
+    pub object: ObjectId,
+    /// The object after peeling all tag objects.
+    pub peeled: ObjectId,
+}
+
+/// What is remembered of a server so that its next answers cost one request each.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Capabilities {
+    /// The wire protocol it speaks.
+    pub protocol: Protocol,
+    /// How the repository computes object ids.
+    pub object_format: ObjectFormat,
+    /// Whether it honours `filter` in a fetch.
+    pub can_filter: bool,
+    /// Whether it honours `deepen` in a fetch.
+    pub can_be_shallow: bool,
+}
+
+/// Ways to talk to a git server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Protocol {
+    /// Stateless version 2.
+    V2,
+    /// The original smart protocol (versions 0 and 1).
+    V0,
+    /// Plain files over HTTP, by the git program.
+    Dumb,
+}
+
+/// What to fetch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FetchRequest {
+    /// Full object ids.
+    pub wants: Vec<ObjectId>,
+    /// How much history comes along.
+    pub history: History,
+    /// Which objects are needed.
+    pub contents: Contents,
+}
+
+/// How much history a fetch brings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum History {
+    /// The wanted commits alone (depth 1).
+    Tip,
+    /// Everything reachable from them.
+    Full,
+}
+
+/// Which objects a fetch must bring.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Contents {
+    /// Commits, trees and blobs.
+    Everything,
+    /// Commits and tags: ancestry needs no trees (go-modules §3.10).
+    Commits,
+}
+
+/// Why a repository could not be read, by meaning.
+#[derive(Debug, thiserror::Error)]
+pub enum VcsError {
+    /// The server says that there is no such repository (or hides it).
+    #[error("{url}: repository not found")]
+    RepositoryNotFound {
+        /// Without credentials.
+        url: String,
+    },
+    /// A wanted object is not to be had (a ref moved, or the id is unknown).
+    #[error("{url}: object {id} is not available")]
+    ObjectNotFound {
+        /// Without credentials.
+        url: String,
+        /// The object.
+        id: ObjectId,
+    },
+    /// The address is one that we refuse to connect to.
+    #[error("{url}: {reason}")]
+    Refused {
+        /// Without credentials.
+        url: String,
+        /// Which rule refused it.
+        reason: String,
+    },
+    /// A limit on size, count or time was met.
+    #[error("{url}: {limit}")]
+    LimitExceeded {
+        /// Without credentials.
+        url: String,
+        /// Which limit, with its figure.
+        limit: String,
+    },
+    /// The server asks for credentials or refuses ours.
+    #[error("{url}: access denied (HTTP status {status})")]
+    AccessDenied {
+        /// Without credentials.
+        url: String,
+        /// 401 or 403.
+        status: u16,
+    },
+    /// No answer in time.
+    #[error("{url}: no answer within {seconds} s")]
+    Timeout {
+        /// Without credentials.
+        url: String,
+        /// How long we waited.
+        seconds: u64,
+    },
+    /// The server is in trouble or cannot be reached; asking again may help.
+    #[error("{url}: {reason}")]
+    Unavailable {
+        /// Without credentials.
+        url: String,
+        /// One line.
+        reason: String,
+    },
+    /// The server sent what is no valid git data.
+    #[error("{url}: invalid answer from the git server: {reason}")]
+    InvalidData {
+        /// Without credentials.
+        url: String,
+        /// One line.
+        reason: String,
+    },
+}
