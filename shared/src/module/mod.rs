@@ -1,14 +1,29 @@
-//! stub
-macro_rules! text { ($n:ident) => {
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
-#[serde(transparent)]
-pub struct $n(String);
-impl std::str::FromStr for $n { type Err = std::convert::Infallible; fn from_str(s:&str)->Result<Self,Self::Err>{Ok(Self(s.to_owned()))} }
-impl std::fmt::Display for $n { fn fmt(&self, f:&mut std::fmt::Formatter<'_>)->std::fmt::Result{f.write_str(&self.0)} }
-impl $n { pub fn escaped(&self)->String{self.0.clone()} pub fn as_str(&self)->&str{&self.0} }
-}}
-text!(ModulePath); text!(Version); text!(VersionQuery); text!(ModuleHash);
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct VersionInfo { #[serde(rename="Version")] pub version: Version, #[serde(rename="Time")] pub time: Option<jiff::Timestamp>, #[serde(rename="Origin")] pub origin: Option<Origin> }
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Origin { }
+//! The module domain: what paths, versions, documents and zips are legal, and what
+//! they mean. Pure: no I/O, no clock. All rules are those of `go-modules.md`; each
+//! file names its section.
+//!
+//! - `path` and `path_major`: module paths and their major-version suffix
+//! - `version`, `pseudo_version`, [`semver`]: versions, and how they are ordered
+//! - `query`: what may stand in a URL where a version is expected
+//! - `info`, `go_sum`: documents and sums
+//! - `escape`, `path_element`: the rules that several of these share
+
+mod escape;
+mod go_sum;
+mod info;
+mod path;
+mod path_element;
+mod path_major;
+mod pseudo_version;
+mod query;
+pub mod semver;
+mod version;
+
+pub use go_sum::{H1Builder, ModuleHash, ModuleHashError, NameWithNewline, hash_go_mod};
+pub use info::{Origin, VersionInfo};
+pub use path::{ModulePath, ModulePathError, ModulePathRule};
+pub use path_element::ElementRule;
+pub use path_major::PathMajor;
+pub use pseudo_version::{PseudoVersion, PseudoVersionError, is_pseudo_version};
+pub use query::{VersionQuery, VersionQueryError, VersionQueryRule};
+pub use version::{Version, VersionError};
