@@ -10,6 +10,7 @@
 pub mod answer;
 pub mod catalog;
 pub mod config;
+pub mod directory;
 pub mod metrics;
 pub mod module;
 pub mod protocol;

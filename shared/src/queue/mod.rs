@@ -1,8 +1,9 @@
 //! The job queue seam: at least once, explicit acknowledgement, delayed retry,
 //! dead letters with a reason, and a broadcast of completions.
 //!
-//! [`contract`] is the one suite that every implementation passes.
+//! `contract` (feature `testing`) is the one suite that every implementation passes.
 
+#[cfg(any(test, feature = "testing"))]
 pub mod contract;
 mod embedded;
 mod job;
@@ -16,7 +17,9 @@ pub use embedded::EmbeddedQueue;
 pub use job::{Job, JobError, JobKey, Task};
 
 /// Which queue a job waits in: someone waiting goes first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Lane {
     /// A user waits for the result.

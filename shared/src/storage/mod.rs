@@ -1,8 +1,9 @@
 //! The object store seam: a bucket or a directory that is itself a static GOPROXY.
 //!
-//! [`Storage`] is the least an implementor owes; [`contract`] is the one suite that
-//! every implementation passes. Keys are built by [`StorageKey`] alone.
+//! [`Storage`] is the least an implementor owes; `contract` (feature `testing`) is the
+//! one suite that every implementation passes. Keys are built by [`StorageKey`] alone.
 
+#[cfg(any(test, feature = "testing"))]
 pub mod contract;
 mod disk;
 mod key;
@@ -13,7 +14,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
 
-pub use disk::DiskStorage;
+pub use disk::{DiskStorage, DiskStorageError};
 pub use key::{KeyPrefix, StorageKey};
 
 /// A flat, strongly consistent store of immutable byte strings under string keys.

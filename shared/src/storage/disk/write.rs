@@ -1,0 +1,191 @@
+//! Writing: a synced file takes its name in one step, if the condition still holds.
+
+use std::{
+    fs,
+    hash::{DefaultHasher, Hash, Hasher},
+    io::{self, Write},
+    path::{Path, PathBuf},
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::{Duration, SystemTime},
+};
+
+use bytes::Bytes;
+use tempfile::NamedTempFile;
+use tokio::sync::mpsc;
+
+use super::{
+    super::{ETag, ObjectMeta, StorageError},
+    meta, unavailable, unreadable,
+};
+use crate::directory::{self, DirectoryLock, Scratch};
+
+/// How many keys can be written at once without waiting for each other by accident.
+const STRIPES: usize = 64;
+
+/// What must hold of a key for a write to happen.
+#[derive(Debug)]
+pub(super) enum Condition {
+    /// Nothing.
+    None,
+    /// Nothing lies there.
+    Absent,
+    /// The object there still carries this entity tag.
+    Unchanged(ETag),
+}
+
+/// A part of a body. A body that ends without [`Chunk::End`] was given up.
+pub(super) enum Chunk {
+    Data(Bytes),
+    End,
+}
+
+/// All changes to the directory.
+#[derive(Debug)]
+pub(super) struct Writer {
+    root: PathBuf,
+    scratch: Scratch,
+    /// One writer at a time compares and changes a key.
+    keys: Stripes,
+    /// One writer at a time creates a directory: who sees it later may rely on it.
+    directories: Stripes,
+    last_stamp: Mutex<SystemTime>,
+    _lock: DirectoryLock,
+}
+
+impl Writer {
+    pub(super) fn new(root: PathBuf, scratch: Scratch, lock: DirectoryLock) -> Self {
+        Self {
+            root,
+            scratch,
+            keys: Stripes::default(),
+            directories: Stripes::default(),
+            last_stamp: Mutex::new(SystemTime::UNIX_EPOCH),
+            _lock: lock,
+        }
+    }
+
+    /// Writes a body that arrives in `chunks`. Blocks until its end.
+    pub(super) fn write(
+        &self,
+        key: &str,
+        condition: &Condition,
+        chunks: mpsc::Receiver<Chunk>,
+    ) -> Result<ObjectMeta, StorageError> {
+        let target = self.root.join(key);
+        // What cannot succeed is refused before its bytes are fetched.
+        condition.check(key, &target)?;
+        let (file, meta) = self.receive(chunks).map_err(|error| unavailable(key, error))?;
+        self.create_parent(&target).map_err(|error| unavailable(key, error))?;
+        {
+            let _turn = self.keys.lock(&target);
+            condition.check(key, &target)?;
+            let persisted = match condition {
+                Condition::Absent => file.persist_noclobber(&target),
+                Condition::None | Condition::Unchanged(_) => file.persist(&target),
+            };
+            persisted.map_err(|refused| match refused.error.kind() {
+                io::ErrorKind::AlreadyExists => StorageError::AlreadyExists { key: key.to_owned() },
+                _ => unavailable(key, refused.error),
+            })?;
+        }
+        directory::sync_parent(&target).map_err(|error| unavailable(key, error))?;
+        Ok(meta)
+    }
+
+    /// Removes the object; the directories around it stay.
+    pub(super) fn delete(&self, key: &str) -> Result<(), StorageError> {
+        let target = self.root.join(key);
+        let _turn = self.keys.lock(&target);
+        directory::remove(&target).map_err(|error| unavailable(key, error))
+    }
+
+    fn receive(
+        &self,
+        mut chunks: mpsc::Receiver<Chunk>,
+    ) -> io::Result<(NamedTempFile, ObjectMeta)> {
+        let mut file = self.scratch.file()?;
+        loop {
+            match chunks.blocking_recv() {
+                Some(Chunk::Data(bytes)) => file.write_all(&bytes)?,
+                Some(Chunk::End) => break,
+                None => return Err(io::Error::other("the body was given up")),
+            }
+        }
+        file.as_file().set_modified(self.stamp())?;
+        file.as_file().sync_all()?;
+        let meta = meta(&file.as_file().metadata()?)?;
+        Ok((file, meta))
+    }
+
+    /// Now, but never the same time twice: the kernel's own stamps are milliseconds
+    /// apart, in which a key can change twice and come back to the same inode.
+    fn stamp(&self) -> SystemTime {
+        let mut last = self.last_stamp.lock().unwrap_or_else(PoisonError::into_inner);
+        *last = SystemTime::now().max(*last + Duration::from_nanos(1));
+        *last
+    }
+
+    fn create_parent(&self, path: &Path) -> io::Result<()> {
+        path.parent().map_or(Ok(()), |parent| self.create_directory(parent))
+    }
+
+    /// Creates a directory and those around it, durably.
+    fn create_directory(&self, path: &Path) -> io::Result<()> {
+        let exists = {
+            let _turn = self.directories.lock(path);
+            path.is_dir()
+        };
+        if exists {
+            return Ok(());
+        }
+        self.create_parent(path)?;
+        let _turn = self.directories.lock(path);
+        match fs::create_dir(path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
+            created => created.and_then(|()| directory::sync_parent(path)),
+        }
+    }
+}
+
+impl Condition {
+    fn check(&self, key: &str, target: &Path) -> Result<(), StorageError> {
+        match self {
+            Self::None => Ok(()),
+            Self::Absent => match target.try_exists() {
+                Ok(true) => Err(StorageError::AlreadyExists { key: key.to_owned() }),
+                // Trouble shows when the file is to take its name.
+                _ => Ok(()),
+            },
+            Self::Unchanged(expected) => {
+                let found = fs::metadata(target)
+                    .and_then(|metadata| meta(&metadata))
+                    .map_err(|error| unreadable(key, error))?;
+                if found.etag == *expected {
+                    Ok(())
+                } else {
+                    Err(StorageError::PreconditionFailed { key: key.to_owned() })
+                }
+            }
+        }
+    }
+}
+
+/// A fixed number of locks that stand for any number of paths.
+#[derive(Debug)]
+struct Stripes([Mutex<()>; STRIPES]);
+
+impl Default for Stripes {
+    fn default() -> Self {
+        Self(std::array::from_fn(|_| Mutex::default()))
+    }
+}
+
+impl Stripes {
+    fn lock(&self, path: &Path) -> MutexGuard<'_, ()> {
+        let mut hasher = DefaultHasher::new();
+        path.hash(&mut hasher);
+        let stripe = &self.0[hasher.finish() as usize % STRIPES];
+        // The lock guards no data that a panic could leave half-changed.
+        stripe.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
