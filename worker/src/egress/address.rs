@@ -1,0 +1,212 @@
+//! Which addresses foreign names may lead to.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::str::FromStr;
+
+/// Networks that are allowed although they are not public, such as
+/// `10.20.0.0/16,192.168.7.9,fd12::/16`. Empty by default: public addresses only.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AllowList {
+    networks: Vec<Network>,
+}
+
+/// A text that is no list of networks.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{entry:?} is neither an address nor a network such as 10.0.0.0/8")]
+pub struct InvalidAllowList {
+    entry: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Network {
+    address: IpAddr,
+    /// Leading bits that count.
+    length: u8,
+}
+
+impl AllowList {
+    /// Whether an address may be connected to: it is public, or listed.
+    pub fn allows(&self, address: IpAddr) -> bool {
+        // Whoever allows 10.0.0.1 means the machine, however it is spelled.
+        let plain = address.to_canonical();
+        is_public(address) || self.networks.iter().any(|network| network.contains(plain))
+    }
+}
+
+impl FromStr for AllowList {
+    type Err = InvalidAllowList;
+
+    fn from_str(text: &str) -> Result<Self, InvalidAllowList> {
+        let entries = text.split(',').map(str::trim).filter(|entry| !entry.is_empty());
+        Ok(Self { networks: entries.map(Network::from_str).collect::<Result<_, _>>()? })
+    }
+}
+
+impl FromStr for Network {
+    type Err = InvalidAllowList;
+
+    fn from_str(text: &str) -> Result<Self, InvalidAllowList> {
+        let invalid = || InvalidAllowList { entry: text.to_owned() };
+        let (address, length) = match text.split_once('/') {
+            Some((address, length)) => (address, Some(length)),
+            None => (text, None),
+        };
+        let address: IpAddr = address.parse().map_err(|_| invalid())?;
+        let bits = if address.is_ipv4() { 32 } else { 128 };
+        let length = match length {
+            Some(length) => length.parse().map_err(|_| invalid())?,
+            None => bits,
+        };
+        if length > bits {
+            return Err(invalid());
+        }
+        Ok(Self { address, length })
+    }
+}
+
+impl Network {
+    const fn v4(octets: [u8; 4], length: u8) -> Self {
+        Self { address: IpAddr::V4(Ipv4Addr::from_octets(octets)), length }
+    }
+
+    const fn v6(first: u16, second: u16, length: u8) -> Self {
+        let address = Ipv6Addr::new(first, second, 0, 0, 0, 0, 0, 0);
+        Self { address: IpAddr::V6(address), length }
+    }
+
+    fn contains(&self, address: IpAddr) -> bool {
+        let (ours, theirs, bits) = match (self.address, address) {
+            (IpAddr::V4(ours), IpAddr::V4(theirs)) => {
+                (u128::from(ours.to_bits()), u128::from(theirs.to_bits()), 32)
+            }
+            (IpAddr::V6(ours), IpAddr::V6(theirs)) => (ours.to_bits(), theirs.to_bits(), 128),
+            _ => return false,
+        };
+        let host_bits = bits - u32::from(self.length);
+        ours.checked_shr(host_bits) == theirs.checked_shr(host_bits)
+    }
+}
+
+/// Networks of special use within the space that is public otherwise.
+const SPECIAL: [Network; 21] = [
+    Network::v4([0, 0, 0, 0], 8),        // this network, unspecified
+    Network::v4([10, 0, 0, 0], 8),       // private
+    Network::v4([100, 64, 0, 0], 10),    // shared by carriers
+    Network::v4([127, 0, 0, 0], 8),      // loopback
+    Network::v4([168, 63, 129, 16], 32), // a cloud's metadata in public space
+    Network::v4([169, 254, 0, 0], 16),   // link-local, metadata
+    Network::v4([172, 16, 0, 0], 12),    // private
+    Network::v4([192, 0, 0, 0], 24),     // protocol assignments
+    Network::v4([192, 0, 2, 0], 24),     // documentation
+    Network::v4([192, 88, 99, 0], 24),   // 6to4 relays
+    Network::v4([192, 168, 0, 0], 16),   // private
+    Network::v4([198, 18, 0, 0], 15),    // benchmarks
+    Network::v4([198, 51, 100, 0], 24),  // documentation
+    Network::v4([203, 0, 113, 0], 24),   // documentation
+    Network::v4([224, 0, 0, 0], 4),      // multicast
+    Network::v4([240, 0, 0, 0], 4),      // reserved, broadcast
+    Network::v6(0x2001, 0, 23),          // protocol assignments, Teredo
+    Network::v6(0x2001, 0xdb8, 32),      // documentation
+    Network::v6(0x2002, 0, 16),          // 6to4: an IPv4 address within
+    Network::v6(0x3fff, 0, 20),          // documentation
+    Network::v6(0x5f00, 0, 16),          // segment routing
+];
+
+/// Global unicast of IPv6; loopback, unique-local, link-local, multicast and all
+/// that carries an IPv4 address by mapping or translation lies outside.
+const GLOBAL_V6: Network = Network::v6(0x2000, 0, 3);
+
+fn is_public(address: IpAddr) -> bool {
+    (address.is_ipv4() || GLOBAL_V6.contains(address))
+        && !SPECIAL.iter().any(|network| network.contains(address))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_public_is_refused() {
+        let refused = [
+            "0.0.0.0",
+            "0.1.2.3",
+            "10.0.0.1",
+            "100.64.0.1",
+            "100.100.100.200",
+            "127.0.0.1",
+            "127.255.255.255",
+            "168.63.129.16",
+            "169.254.169.254",
+            "172.16.0.1",
+            "172.31.255.255",
+            "192.0.0.192",
+            "192.0.2.1",
+            "192.168.0.1",
+            "198.19.255.255",
+            "198.51.100.7",
+            "203.0.113.7",
+            "224.0.0.1",
+            "255.255.255.255",
+            "::",
+            "::1",
+            "::ffff:8.8.8.8",
+            "::ffff:127.0.0.1",
+            "::127.0.0.1",
+            "64:ff9b::8.8.8.8",
+            "64:ff9b:1::1",
+            "100::1",
+            "2001::1",
+            "2001:db8::1",
+            "2002:7f00:1::",
+            "3fff::1",
+            "fc00::1",
+            "fd00:ec2::254",
+            "fe80::1",
+            "fec0::1",
+            "ff02::1",
+        ];
+        let allowed = [
+            "1.1.1.1",
+            "9.255.255.255",
+            "11.0.0.0",
+            "100.63.255.255",
+            "100.128.0.0",
+            "172.15.255.255",
+            "172.32.0.0",
+            "192.0.1.0",
+            "223.255.255.255",
+            "2001:200::1",
+            "2606:4700::1111",
+            "2a00:1450::1",
+        ];
+        let list = AllowList::default();
+        for address in refused {
+            assert!(!list.allows(address.parse().unwrap()), "{address}");
+        }
+        for address in allowed {
+            assert!(list.allows(address.parse().unwrap()), "{address}");
+        }
+    }
+
+    #[test]
+    fn the_operator_allows_networks_and_single_addresses() {
+        let list: AllowList = "10.20.0.0/16, 192.168.7.9,fd12::/16,".parse().unwrap();
+        for (address, allowed) in [
+            ("10.20.255.1", true),
+            ("10.21.0.0", false),
+            ("192.168.7.9", true),
+            ("::ffff:192.168.7.9", true),
+            ("192.168.7.8", false),
+            ("fd12:3::4", true),
+            ("fd13::", false),
+        ] {
+            assert_eq!(list.allows(address.parse().unwrap()), allowed, "{address}");
+        }
+        let everything: AllowList = "0.0.0.0/0,::/0".parse().unwrap();
+        assert!(everything.allows("127.0.0.1".parse().unwrap()));
+        assert!(everything.allows("::1".parse().unwrap()));
+        for bad in ["10.0.0", "10.0.0.0/33", "::/129", "host", "10.0.0.0/-1", "/8"] {
+            assert!(bad.parse::<AllowList>().is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,337 @@
+//! The way out: HTTP to addresses that others chose.
+//!
+//! Module paths, meta tags and redirects may name any address, so whatever they
+//! lead to goes through [`Egress`] (go-modules §7, points 3 to 5): the URL is
+//! checked at every hop, names are resolved here and only checked addresses are
+//! connected to, sizes and times are bounded. Status codes are not judged here.
+
+mod address;
+mod deadline;
+mod error;
+mod proxy;
+mod resolver;
+mod response;
+#[cfg(test)]
+mod tests;
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, COOKIE, LOCATION, USER_AGENT};
+use http::{HeaderMap, HeaderValue, Method};
+use url::{Host, Url};
+
+pub use address::{AllowList, InvalidAllowList};
+pub use deadline::Deadline;
+pub use error::{EgressError, SetupError, shown};
+pub use proxy::ProxySettings;
+pub use response::Response;
+
+use resolver::{CheckedResolver, ResolveError};
+
+/// Redirects followed, as the go command does (go-modules §1.9).
+const REDIRECT_LIMIT: usize = 9;
+
+/// Shorter than what servers commonly keep an idle connection for, so that a
+/// request is rarely sent into one that is just being closed.
+const POOL_IDLE: Duration = Duration::from_secs(15);
+
+/// Who chose an address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Trust {
+    /// The operator (`STOA_VCS_REWRITE`): plain HTTP, any port and private addresses
+    /// are allowed. A redirect to another origin is [`Trust::Foreign`] again.
+    Named,
+    /// A module path, a meta tag or a redirect: HTTPS to public addresses only.
+    Foreign,
+}
+
+/// Settings of [`Egress`].
+#[derive(Debug, Clone)]
+pub struct EgressConfig {
+    /// Addresses that foreign names may lead to although they are not public
+    /// (`STOA_ALLOW_ADDRESSES`). Default: none.
+    pub allow: AllowList,
+    /// Roots trusted besides the platform's, PEM (`STOA_CA_FILE`). Default: none.
+    pub extra_roots_pem: Option<Vec<u8>>,
+    /// Proxies on the way out. Default: none.
+    pub proxy: ProxySettings,
+    /// Longest wait for name, connection and TLS handshake. Default 10 s.
+    pub connect_timeout: Duration,
+    /// Longest silence of a server. Default 30 s: git servers prepare big packs
+    /// without a word.
+    pub idle_timeout: Duration,
+    /// Longest body of a [`Page`], in bytes; the rest is cut. Default 1 MiB.
+    pub page_limit: u64,
+}
+
+impl Default for EgressConfig {
+    fn default() -> Self {
+        Self {
+            allow: AllowList::default(),
+            extra_roots_pem: None,
+            proxy: ProxySettings::default(),
+            connect_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_secs(30),
+            page_limit: 1 << 20,
+        }
+    }
+}
+
+/// One request; the method is the function it is given to.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// Where to.
+    pub url: Url,
+    /// Who chose `url`.
+    pub trust: Trust,
+    /// Sent besides the client's own. Credentials do not follow a redirect to
+    /// another origin.
+    pub headers: HeaderMap,
+    /// Longest body of the answer, in bytes after decoding.
+    pub body_limit: u64,
+    /// When the body must have arrived.
+    pub deadline: Deadline,
+}
+
+/// The answer to a `?go-get=1` request.
+#[derive(Debug, Clone)]
+pub struct Page {
+    /// HTTP status; pages of any status may carry a usable tag (go-modules §2.3).
+    pub status: u16,
+    /// After redirects.
+    pub final_url: Url,
+    /// At most [`EgressConfig::page_limit`] bytes.
+    pub body: Bytes,
+    /// Whether `body` is all of it.
+    pub is_complete: bool,
+}
+
+/// An HTTP client for foreign addresses. Cheap to clone; connections are shared.
+#[derive(Debug, Clone)]
+pub struct Egress {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    config: EgressConfig,
+    resolver: Arc<CheckedResolver>,
+    // Two pools, so that a connection made for the operator's sake never serves a
+    // foreign name.
+    named: reqwest::Client,
+    foreign: reqwest::Client,
+}
+
+impl Egress {
+    /// Sets up both clients; fails on roots that cannot be read and proxies that
+    /// cannot be parsed.
+    pub fn new(config: EgressConfig) -> Result<Self, SetupError> {
+        // Whoever was first has installed one already, and any will do.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let resolver = Arc::new(CheckedResolver::new(config.allow.clone(), config.proxy.hosts()));
+        let named = client(&config)?.build().map_err(SetupError::client)?;
+        let foreign = client(&config)?.dns_resolver(Arc::clone(&resolver));
+        let foreign = foreign.build().map_err(SetupError::client)?;
+        Ok(Self { shared: Arc::new(Shared { config, resolver, named, foreign }) })
+    }
+
+    /// Follows redirects.
+    pub async fn get(&self, request: Request) -> Result<Response, EgressError> {
+        self.send(Method::GET, request, None).await
+    }
+
+    /// Follows redirects other than 303 with the same body.
+    pub async fn post(&self, request: Request, body: Bytes) -> Result<Response, EgressError> {
+        self.send(Method::POST, request, Some(body)).await
+    }
+
+    /// Gets a discovery page (go-modules §2.3), whatever its status.
+    pub async fn fetch_page(
+        &self,
+        url: &Url,
+        trust: Trust,
+        time_limit: Duration,
+    ) -> Result<Page, EgressError> {
+        let limit = self.shared.config.page_limit;
+        let request = Request {
+            url: url.clone(),
+            trust,
+            headers: HeaderMap::new(),
+            body_limit: u64::MAX,
+            deadline: Deadline::after(time_limit),
+        };
+        let mut response = self.get(request).await?;
+        let mut body = Vec::new();
+        let mut is_complete = true;
+        while let Some(chunk) = response.chunk().await? {
+            let room = limit.saturating_sub(body.len() as u64);
+            let room = usize::try_from(room).unwrap_or(usize::MAX);
+            body.extend_from_slice(&chunk[..chunk.len().min(room)]);
+            if chunk.len() > room {
+                is_complete = false;
+                break;
+            }
+        }
+        let (status, final_url) = (response.status().as_u16(), response.url().clone());
+        Ok(Page { status, final_url, body: body.into(), is_complete })
+    }
+
+    /// Addresses of the URL's host that may be connected to, for a program that
+    /// connects by itself; empty where a proxy has to find the host because its name
+    /// is unknown here.
+    pub async fn checked_addresses(
+        &self,
+        url: &Url,
+        trust: Trust,
+    ) -> Result<Vec<IpAddr>, EgressError> {
+        self.check(url, trust)?;
+        let host = match url.host() {
+            Some(Host::Ipv4(address)) => return Ok(vec![address.into()]),
+            Some(Host::Ipv6(address)) => return Ok(vec![address.into()]),
+            Some(Host::Domain(host)) => host,
+            None => return Err(EgressError::refused(url, "the URL names no host")),
+        };
+        let found = match trust {
+            Trust::Named => resolver::lookup(host).await,
+            Trust::Foreign => self.shared.resolver.checked(host).await,
+        };
+        match found {
+            Ok(addresses) => Ok(addresses.iter().map(SocketAddr::ip).collect()),
+            Err(ResolveError::UnknownHost | ResolveError::Failed { .. })
+                if !self.proxy().is_empty() =>
+            {
+                Ok(Vec::new())
+            }
+            Err(error) => Err(EgressError::from_resolver(url, &error)),
+        }
+    }
+
+    /// The proxies in use, for a program that connects by itself.
+    pub fn proxy(&self) -> &ProxySettings {
+        &self.shared.config.proxy
+    }
+
+    /// Roots trusted besides the platform's, PEM.
+    pub fn extra_roots_pem(&self) -> Option<&[u8]> {
+        self.shared.config.extra_roots_pem.as_deref()
+    }
+
+    async fn send(
+        &self,
+        method: Method,
+        request: Request,
+        body: Option<Bytes>,
+    ) -> Result<Response, EgressError> {
+        let Request { mut url, mut trust, mut headers, body_limit, deadline } = request;
+        for _ in 0..=REDIRECT_LIMIT {
+            self.check(&url, trust)?;
+            let client = match trust {
+                Trust::Named => &self.shared.named,
+                Trust::Foreign => &self.shared.foreign,
+            };
+            let mut builder = client.request(method.clone(), url.clone()).headers(headers.clone());
+            if let Some(body) = &body {
+                builder = builder.body(body.clone());
+            }
+            let answer = match tokio::time::timeout_at(deadline.at(), builder.send()).await {
+                Ok(Ok(answer)) => answer,
+                Ok(Err(error)) => return Err(self.failure(&url, &error)),
+                Err(_) => return Err(EgressError::timeout(&url, deadline.total())),
+            };
+            let idle = self.shared.config.idle_timeout;
+            let Some(target) = redirect_target(&url, &method, &answer) else {
+                return Ok(Response::new(answer, url, trust, body_limit, deadline, idle));
+            };
+            if url.scheme() == "https" && target.scheme() != "https" {
+                return Err(EgressError::refused(&url, "redirects from https to another scheme"));
+            }
+            if target.origin() != url.origin() {
+                trust = Trust::Foreign;
+                headers.remove(AUTHORIZATION);
+                headers.remove(COOKIE);
+            }
+            url = target;
+        }
+        Err(EgressError::refused(&url, format!("more than {REDIRECT_LIMIT} redirects")))
+    }
+
+    /// The rules on URLs; those on addresses behind names are the resolver's.
+    fn check(&self, url: &Url, trust: Trust) -> Result<(), EgressError> {
+        let refuse = |reason: &str| Err(EgressError::refused(url, reason));
+        if !url.username().is_empty() || url.password().is_some() {
+            return refuse("credentials in the URL are refused");
+        }
+        let Some(host) = url.host() else { return refuse("the URL names no host") };
+        match (trust, url.scheme()) {
+            (_, "https") => {}
+            (Trust::Named, "http") => return Ok(()),
+            (Trust::Foreign, "http") => return refuse("only https is allowed here"),
+            _ => return refuse("the scheme is not allowed"),
+        }
+        if trust == Trust::Named {
+            return Ok(());
+        }
+        if !matches!(url.port_or_known_default(), Some(80 | 443)) {
+            return refuse("the port is neither 80 nor 443");
+        }
+        let literal: IpAddr = match host {
+            // The resolver lets the proxy's own name pass, which is for the proxy alone.
+            Host::Domain(host) if self.shared.resolver.is_proxy(host) => {
+                return refuse("the host is our own proxy");
+            }
+            Host::Domain(_) => return Ok(()),
+            Host::Ipv4(address) => address.into(),
+            Host::Ipv6(address) => address.into(),
+        };
+        if self.shared.config.allow.allows(literal) {
+            return Ok(());
+        }
+        refuse("the address is not public")
+    }
+
+    fn failure(&self, url: &Url, error: &reqwest::Error) -> EgressError {
+        let config = &self.shared.config;
+        let limit = if error.is_connect() { config.connect_timeout } else { config.idle_timeout };
+        EgressError::from_client(url, error, limit)
+    }
+}
+
+fn client(config: &EgressConfig) -> Result<reqwest::ClientBuilder, SetupError> {
+    let mut builder = reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .referer(false)
+        .connect_timeout(config.connect_timeout)
+        .read_timeout(config.idle_timeout)
+        .pool_idle_timeout(POOL_IDLE)
+        .default_headers(HeaderMap::from_iter([(
+            USER_AGENT,
+            HeaderValue::from_static(concat!("stoa/", env!("CARGO_PKG_VERSION"))),
+        )]))
+        // The environment is the configuration's to read.
+        .no_proxy();
+    for proxy in config.proxy.proxies()? {
+        builder = builder.proxy(proxy);
+    }
+    if let Some(pem) = &config.extra_roots_pem {
+        let roots = reqwest::Certificate::from_pem_bundle(pem).map_err(SetupError::roots)?;
+        if roots.is_empty() {
+            return Err(SetupError::Roots { reason: "no certificate in it".to_owned() });
+        }
+        builder = builder.tls_certs_merge(roots);
+    }
+    Ok(builder)
+}
+
+/// Where a redirect leads, if the answer is one that we follow.
+fn redirect_target(url: &Url, method: &Method, answer: &reqwest::Response) -> Option<Url> {
+    let is_followed = match answer.status().as_u16() {
+        301 | 302 | 307 | 308 => true,
+        303 => method == Method::GET,
+        _ => false,
+    };
+    let location = answer.headers().get(LOCATION)?.to_str().ok()?;
+    url.join(location).ok().filter(|_| is_followed)
+}
