@@ -1,3 +1,4 @@
 //! Bytes move here.
 pub mod egress;
+pub mod locate;
 pub mod vcs;

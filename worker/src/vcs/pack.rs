@@ -1,4 +1,4 @@
 //! stub
 /// stub
-#[derive(Clone,Debug)]
+#[derive(Clone, Debug)]
 pub struct ObjectStore;
