@@ -5,10 +5,12 @@
 //! - `path` and `path_major`: module paths and their major-version suffix
 //! - `version`, `pseudo_version`, [`semver`]: versions, and how they are ordered
 //! - `query`: what may stand in a URL where a version is expected
-//! - `info`, `go_sum`: documents and sums
+//! - `info`, `go_mod`, `go_sum`: documents and sums
+//! - [`zip`]: which files of a tree make the module zip
 //! - `escape`, `path_element`: the rules that several of these share
 
 mod escape;
+mod go_mod;
 mod go_sum;
 mod info;
 mod path;
@@ -18,7 +20,11 @@ mod pseudo_version;
 mod query;
 pub mod semver;
 mod version;
+pub mod zip;
 
+pub use go_mod::{
+    GoMod, GoModError, GoModProblem, GoVersion, MAX_GO_MOD_SIZE, declared_module_path,
+};
 pub use go_sum::{H1Builder, ModuleHash, ModuleHashError, NameWithNewline, hash_go_mod};
 pub use info::{Origin, VersionInfo};
 pub use path::{ModulePath, ModulePathError, ModulePathRule};

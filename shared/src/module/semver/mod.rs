@@ -98,7 +98,8 @@ impl<'a> Parts<'a> {
     }
 }
 
-fn split_number(text: &str) -> Option<(&str, &str)> {
+/// Splits off a number: decimal, without leading zeros.
+pub(super) fn split_number(text: &str) -> Option<(&str, &str)> {
     let rest = text.trim_start_matches(|c: char| c.is_ascii_digit());
     let number = &text[..text.len() - rest.len()];
     let is_number = !number.is_empty() && (number == "0" || !number.starts_with('0'));
