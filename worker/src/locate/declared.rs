@@ -3,15 +3,18 @@
 
 use url::Url;
 
-use super::{Repository, meta_tags::MetaImport, rewrite::Rewrites};
+use super::{Repository, excerpt::excerpt, meta_tags::MetaImport, rewrite::Rewrites};
 
 /// The repository that a tag names, if we use such.
 pub fn repository(tag: &MetaImport, rewrites: &Rewrites) -> Result<Repository, Refusal> {
     if !matches!(tag.vcs.as_str(), "git" | "mod") {
-        return Err(Refusal::UnsupportedVcs { vcs: shortened(&tag.vcs) });
+        return Err(Refusal::UnsupportedVcs { vcs: excerpt(&tag.vcs) });
+    }
+    if tag.url.len() > MAX_FIELD_BYTES || tag.subdir.len() > MAX_FIELD_BYTES {
+        return Err(Refusal::TooLong);
     }
     if tag.vcs == "git" && tag.subdir.starts_with(['/', '-']) {
-        return Err(Refusal::Subdir { subdir: shortened(&tag.subdir) });
+        return Err(Refusal::Subdir { subdir: excerpt(&tag.subdir) });
     }
     let (scheme, _) = tag.url.split_once("://").ok_or(Refusal::NotAUrl)?;
     let url = Url::parse(&tag.url).map_err(|_| Refusal::NotAUrl)?;
@@ -22,7 +25,7 @@ pub fn repository(tag: &MetaImport, rewrites: &Rewrites) -> Result<Repository, R
     let address = rewrites.apply(&url);
     if !address.is_trusted {
         if url.scheme() != "https" {
-            return Err(Refusal::Scheme { scheme: shortened(url.scheme()) });
+            return Err(Refusal::Scheme { scheme: excerpt(url.scheme()) });
         }
         if !url.username().is_empty() || url.password().is_some() {
             return Err(Refusal::Credentials);
@@ -34,22 +37,28 @@ pub fn repository(tag: &MetaImport, rewrites: &Rewrites) -> Result<Repository, R
     })
 }
 
+/// No real address or directory comes near; longer ones would only swell messages.
+const MAX_FIELD_BYTES: usize = 2048;
+
 /// Why a tag is not used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// Neither `git` nor `mod`.
     #[error("version control system {vcs:?} is not supported")]
     UnsupportedVcs {
-        /// As declared, shortened.
+        /// As declared, an excerpt.
         vcs: String,
     },
+    /// The address or the subdirectory has more than 2048 bytes.
+    #[error("its go-import tag is too long")]
+    TooLong,
     /// The repository's address is no URL.
     #[error("the repository in its go-import tag is not a URL")]
     NotAUrl,
     /// The repository's address is not `https`.
     #[error("the repository in its go-import tag has the scheme {scheme:?}, only https is used")]
     Scheme {
-        /// As declared, shortened.
+        /// As declared, an excerpt.
         scheme: String,
     },
     /// The repository's address has a user name or a password.
@@ -58,17 +67,9 @@ pub enum Refusal {
     /// The subdirectory starts with a slash or a hyphen.
     #[error("the subdirectory {subdir:?} in its go-import tag starts with a slash or a hyphen")]
     Subdir {
-        /// As declared, shortened.
+        /// As declared, an excerpt.
         subdir: String,
     },
-}
-
-/// At most 40 characters: a page of 1 MiB may be one single field.
-fn shortened(text: &str) -> String {
-    match text.char_indices().nth(40) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
-    }
 }
 
 #[cfg(test)]
@@ -155,8 +156,15 @@ mod tests {
     }
 
     #[test]
-    fn messages_stay_short() {
-        let message = declared(&"é".repeat(1000), "https://h.example/r", "").unwrap_err();
-        assert!(message.to_string().len() < 200, "{message}");
+    fn what_is_too_long_to_be_true() {
+        let long = "é".repeat(1025);
+        assert_eq!(
+            declared("git", &format!("https://h.example/{long}"), ""),
+            Err(Refusal::TooLong)
+        );
+        assert_eq!(declared("git", "https://h.example/r", &long), Err(Refusal::TooLong));
+        assert!(declared("git", "https://h.example/r", &long[2..]).is_ok());
+        let message = declared(&long, "https://h.example/r", "").unwrap_err().to_string();
+        assert!(message.len() < 300, "{message}");
     }
 }

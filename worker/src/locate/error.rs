@@ -37,7 +37,7 @@ pub enum LocateError {
     UnsupportedVcs {
         /// The module path.
         module: String,
-        /// As declared, shortened.
+        /// As the path or the host's rule has it.
         vcs: String,
     },
     /// The page answered, but says nothing of the module.

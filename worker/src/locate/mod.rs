@@ -4,6 +4,7 @@
 
 pub mod declared;
 pub mod error;
+pub(crate) mod excerpt;
 pub mod general_syntax;
 pub mod matching;
 pub mod meta_tags;

@@ -13,9 +13,12 @@ use tokio::sync::Semaphore;
 
 use super::*;
 
+/// Status and body.
+type Answer = Result<(u16, String), PageError>;
+
 /// Pages by address; what is not there is a host that does not exist.
 struct Pages {
-    answers: Mutex<HashMap<String, Result<(u16, String), PageError>>>,
+    answers: Mutex<HashMap<String, Answer>>,
     requests: AtomicUsize,
     /// How many requests may be answered.
     gate: Semaphore,
@@ -56,7 +59,7 @@ impl Scene {
         self.raw(path, Ok((status, contents.iter().map(tag).collect())));
     }
 
-    fn raw(&self, path: &str, answer: Result<(u16, String), PageError>) {
+    fn raw(&self, path: &str, answer: Answer) {
         let address =
             if path.contains("://") { path.to_owned() } else { format!("https://{path}?go-get=1") };
         self.pages.answers.lock().unwrap().insert(address, answer);
