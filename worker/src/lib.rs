@@ -1,4 +1,5 @@
 //! Bytes move here.
 pub mod egress;
 pub mod locate;
+pub mod resolve;
 pub mod vcs;

@@ -1,0 +1,3 @@
+//! Which version of a module a commit is, and where in the commit it lies (go-modules §3).
+
+pub mod place;
