@@ -62,14 +62,14 @@ pub struct Locator {
     pages: Arc<dyn PageSource>,
     rewrites: Rewrites,
     /// By the path that was asked; only pages with a tag for it.
-    discovered: Cache<String, Arc<Discovered>>,
+    discovered: Cache<String, Tags>,
 }
 
 impl Locator {
     /// Asks `pages` for discovery pages, at the addresses that `rewrites` say.
     pub fn new(pages: Arc<dyn PageSource>, rewrites: Rewrites) -> Self {
         let discovered = Cache::builder()
-            .weigher(|path: &String, found: &Arc<Discovered>| found.weight(path))
+            .weigher(|path: &String, tags: &Tags| weight(path, tags))
             .max_capacity(REMEMBERED_BYTES)
             .time_to_live(REMEMBERED_FOR)
             .build();
@@ -97,19 +97,21 @@ impl Locator {
     }
 
     async fn locate_by_page(&self, module: &str) -> Result<Located, LocateError> {
-        let found = self.discover(module).await?;
-        let tag = matching::select(&found.tags, module).map_err(|mismatch| {
-            LocateError::Ambiguous { page: found.page.clone(), module: module.to_owned(), mismatch }
+        let tags = self.discover(module).await?;
+        let tag = matching::select(&tags, module).map_err(|mismatch| LocateError::Ambiguous {
+            page: shown(module),
+            module: module.to_owned(),
+            mismatch,
         })?;
-        let refused = |refusal| LocateError::RefusedTag { page: found.page.clone(), refusal };
-        let repository = declared::repository(tag, &self.rewrites).map_err(refused)?;
+        let repository = declared::repository(tag, &self.rewrites)
+            .map_err(|refusal| LocateError::RefusedTag { page: shown(module), refusal })?;
         if tag.prefix != module {
             // Whoever controls one path must not speak for the paths beside it.
-            let own = self.discover(&tag.prefix).await?;
-            if matching::select(&own.tags, module) != Ok(tag) {
+            let prefix_tags = self.discover(&tag.prefix).await?;
+            if matching::select(&prefix_tags, module) != Ok(tag) {
                 return Err(LocateError::Disagreement {
-                    page: found.page.clone(),
-                    prefix_page: own.page.clone(),
+                    page: shown(module),
+                    prefix_page: shown(&tag.prefix),
                     prefix: tag.prefix.clone(),
                 });
             }
@@ -124,26 +126,25 @@ impl Locator {
 
     /// The tags of the page at `path`, at least one of which fits `path`. Whoever asks
     /// at the same time waits for the same page.
-    async fn discover(&self, path: &str) -> Result<Arc<Discovered>, LocateError> {
-        let found = self.discovered.try_get_with_by_ref(path, self.fetch(path)).await;
-        found.map_err(|error: Arc<LocateError>| LocateError::clone(&error))
+    async fn discover(&self, path: &str) -> Result<Tags, LocateError> {
+        let tags = self.discovered.try_get_with_by_ref(path, self.fetch(path)).await;
+        tags.map_err(|error: Arc<LocateError>| LocateError::clone(&error))
     }
 
-    async fn fetch(&self, path: &str) -> Result<Arc<Discovered>, LocateError> {
-        let url = page_url(path)?;
-        let address = self.rewrites.apply(&url);
+    async fn fetch(&self, path: &str) -> Result<Tags, LocateError> {
+        let address = self.rewrites.apply(&page_url(path)?);
         let page =
-            self.pages.page(&address).await.map_err(|error| page_error(shown(&url), error))?;
-        let tags = meta_tags::parse(&page.body);
+            self.pages.page(&address).await.map_err(|error| page_error(shown(path), error))?;
         let fits = |tag: &MetaImport| matching::fits(&tag.prefix, path);
-        match tags {
-            Ok(tags) if tags.iter().any(fits) => {
-                Ok(Arc::new(Discovered { page: shown(&page.final_url), tags }))
-            }
-            unusable => Err(no_usable_tag(&page, unusable)),
+        match meta_tags::parse(&page.body) {
+            Ok(tags) if tags.iter().any(fits) => Ok(tags.into()),
+            unusable => Err(no_usable_tag(shown(path), page.status, unusable)),
         }
     }
 }
+
+/// The tags of one page.
+type Tags = Arc<[MetaImport]>;
 
 /// How long a page's tags are remembered: one command asks for the list, the latest
 /// and the files of a module within seconds, and prefixes are shared by many modules.
@@ -152,22 +153,14 @@ const REMEMBERED_FOR: Duration = Duration::from_secs(60);
 /// How much memory all remembered tags may take, in bytes.
 const REMEMBERED_BYTES: u64 = 16 << 20;
 
-/// A page with a usable tag.
-struct Discovered {
-    /// Where it was, for messages.
-    page: String,
-    tags: Vec<MetaImport>,
-}
-
-impl Discovered {
-    fn weight(&self, path: &str) -> u32 {
-        let tag_weight = |tag: &MetaImport| {
-            let text = tag.prefix.len() + tag.vcs.len() + tag.url.len() + tag.subdir.len();
-            size_of::<MetaImport>() + text
-        };
-        let tags: usize = self.tags.iter().map(tag_weight).sum();
-        u32::try_from(path.len() + self.page.len() + tags).unwrap_or(u32::MAX)
-    }
+/// About how much memory a remembered page takes, in bytes.
+fn weight(path: &str, tags: &[MetaImport]) -> u32 {
+    let tag_weight = |tag: &MetaImport| {
+        let text = tag.prefix.len() + tag.vcs.len() + tag.url.len() + tag.subdir.len();
+        size_of::<MetaImport>() + text
+    };
+    let tags: usize = tags.iter().map(tag_weight).sum();
+    u32::try_from(path.len() + tags).unwrap_or(u32::MAX)
 }
 
 /// Where the page of a path is: the path itself as a URL.
@@ -192,11 +185,10 @@ fn page_error(page: String, error: PageError) -> LocateError {
 /// The host has answered, but not with what we look for: that is definite unless it
 /// says itself that it is in trouble.
 fn no_usable_tag(
-    page: &Page,
+    page: String,
+    status: u16,
     tags: Result<Vec<MetaImport>, meta_tags::SyntaxError>,
 ) -> LocateError {
-    let status = page.status;
-    let page = shown(&page.final_url);
     if status >= 500 || status == 429 {
         let reason = format!("HTTP status {status} without a usable go-import tag");
         return LocateError::Unavailable { page, reason };
@@ -208,9 +200,10 @@ fn no_usable_tag(
     LocateError::NoUsableTag { page, reason }
 }
 
-/// An address for messages: redirects may bring credentials and secrets along.
-fn shown(url: &Url) -> String {
-    format!("{}://{}{}", url.scheme(), url.host_str().unwrap_or_default(), url.path())
+/// The page of a path in messages: never where a rewrite or a redirect leads, which may
+/// be internal or carry credentials.
+fn shown(path: &str) -> String {
+    format!("https://{path}")
 }
 
 #[cfg(test)]

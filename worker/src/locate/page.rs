@@ -2,7 +2,6 @@
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use url::Url;
 
 use crate::vcs::Remote;
 
@@ -20,8 +19,6 @@ pub trait PageSource: Send + Sync + 'static {
 pub struct Page {
     /// The HTTP status after redirects.
     pub status: u16,
-    /// Where the redirects ended.
-    pub final_url: Url,
     /// At most 1 MiB (go-modules §7.5).
     pub body: Bytes,
 }
