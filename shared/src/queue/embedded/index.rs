@@ -1,0 +1,224 @@
+//! Which job is whose turn: plain values in memory, time given from outside.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    fmt,
+    sync::Arc,
+    time::Duration,
+};
+
+use tokio::{sync::Semaphore, time::Instant};
+
+use super::{
+    super::{Delivery, Depth, Job, JobKey, Lane, QueueError},
+    files::Record,
+};
+
+/// How long a consumer may hold a job: three times a job's own deadline (design §3).
+pub(super) const IN_HAND: Duration = Duration::from_secs(30 * 60);
+
+/// A job's place in the order of acceptance, and the name of its file.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct Sequence(pub(super) u64);
+
+/// All jobs of the queue, by every question that is asked of them.
+#[derive(Debug)]
+pub(super) struct Index {
+    jobs: HashMap<Sequence, Entry>,
+    by_key: HashMap<JobKey, Sequence>,
+    /// In the order of delivery: lane first, then age.
+    ready: BTreeSet<(Lane, Sequence)>,
+    /// Not before this time.
+    delayed: BTreeSet<(Instant, Sequence)>,
+    /// Handed out, and overdue at this time.
+    running: BTreeSet<(Instant, Sequence)>,
+    /// Gets one permit for each job that becomes ready; who takes the permit takes the job.
+    permits: Arc<Semaphore>,
+    deliveries: u64,
+    dead: usize,
+}
+
+#[derive(Debug)]
+struct Entry {
+    record: Record,
+    key: Option<JobKey>,
+    state: State,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum State {
+    Ready,
+    Delayed(Instant),
+    /// In a consumer's hand, who knows the number of the delivery.
+    Running {
+        overdue: Instant,
+        delivery: u64,
+    },
+    /// Given back; what follows is being written down.
+    Settling,
+}
+
+impl Sequence {
+    pub(super) fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+}
+
+impl fmt::Display for Sequence {
+    /// Of one width, so that file names sort by age.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:020}", self.0)
+    }
+}
+
+impl Index {
+    /// An empty index beside `dead` dead letters.
+    pub(super) fn new(permits: Arc<Semaphore>, dead: usize) -> Self {
+        Self {
+            jobs: HashMap::new(),
+            by_key: HashMap::new(),
+            ready: BTreeSet::new(),
+            delayed: BTreeSet::new(),
+            running: BTreeSet::new(),
+            permits,
+            deliveries: 0,
+            dead,
+        }
+    }
+
+    /// A durable job, ready now or at `due`.
+    pub(super) fn insert(&mut self, sequence: Sequence, record: Record, due: Option<Instant>) {
+        let key = Job::from_message(&record.message).ok().map(|job| job.key());
+        if let Some(key) = &key {
+            self.by_key.entry(key.clone()).or_insert(sequence);
+        }
+        self.jobs.insert(sequence, Entry { record, key, state: State::Settling });
+        match due {
+            None => self.make_ready(sequence),
+            Some(due) => self.make_delayed(sequence, due),
+        }
+    }
+
+    /// Whether an equal job is there; it goes to `lane` if that goes first, and need
+    /// not wait any longer if that is the interactive one.
+    pub(super) fn lift(&mut self, key: &JobKey, lane: Lane) -> bool {
+        let Some(&sequence) = self.by_key.get(key) else { return false };
+        let Some(entry) = self.jobs.get_mut(&sequence) else { return false };
+        let before = entry.record.lane;
+        entry.record.lane = before.min(lane);
+        match entry.state {
+            State::Ready => {
+                self.ready.remove(&(before, sequence));
+                self.ready.insert((before.min(lane), sequence));
+            }
+            State::Delayed(due) if lane == Lane::Interactive => {
+                self.delayed.remove(&(due, sequence));
+                self.make_ready(sequence);
+            }
+            State::Delayed(_) | State::Running { .. } | State::Settling => {}
+        }
+        true
+    }
+
+    /// Makes ready what is due or overdue, and tells when the next job will be.
+    pub(super) fn promote(&mut self, now: Instant) -> Option<Instant> {
+        for waiting in [&mut self.delayed, &mut self.running] {
+            while let Some((_, sequence)) = waiting.first().copied().filter(|(due, _)| *due <= now)
+            {
+                waiting.pop_first();
+                let entry = self.jobs.get_mut(&sequence).expect("a waiting job is in the index");
+                entry.state = State::Ready;
+                self.ready.insert((entry.record.lane, sequence));
+                self.permits.add_permits(1);
+            }
+        }
+        let firsts = self.delayed.first().into_iter().chain(self.running.first());
+        firsts.map(|(time, _)| *time).min()
+    }
+
+    /// Hands out the next job to the holder of a permit.
+    pub(super) fn take(&mut self, now: Instant) -> Delivery {
+        let (lane, sequence) = self.ready.pop_first().expect("each permit stands for a ready job");
+        let entry = self.jobs.get_mut(&sequence).expect("a ready job is in the index");
+        self.deliveries += 1;
+        let (overdue, delivery) = (now + IN_HAND, self.deliveries);
+        entry.state = State::Running { overdue, delivery };
+        self.running.insert((overdue, sequence));
+        Delivery {
+            job: Job::from_message(&entry.record.message),
+            attempt: entry.record.attempt,
+            lane,
+            receipt: format!("{sequence}-{delivery}"),
+        }
+    }
+
+    /// Takes the job out of its consumer's hand; `make_ready`, `delay`, `remove` or
+    /// `bury` is to follow.
+    pub(super) fn take_back(&mut self, receipt: &str) -> Result<(Sequence, Record), QueueError> {
+        let unknown = || QueueError::UnknownDelivery { receipt: receipt.to_owned() };
+        let (sequence, number) = receipt.split_once('-').ok_or_else(unknown)?;
+        let sequence = Sequence(sequence.parse().map_err(|_| unknown())?);
+        let entry = self.jobs.get_mut(&sequence).ok_or_else(unknown)?;
+        match entry.state {
+            State::Running { overdue, delivery } if number == delivery.to_string() => {
+                self.running.remove(&(overdue, sequence));
+                entry.state = State::Settling;
+                Ok((sequence, entry.record.clone()))
+            }
+            _ => Err(unknown()),
+        }
+    }
+
+    /// The job can be handed out.
+    pub(super) fn make_ready(&mut self, sequence: Sequence) {
+        if let Some(entry) = self.jobs.get_mut(&sequence) {
+            entry.state = State::Ready;
+            self.ready.insert((entry.record.lane, sequence));
+            self.permits.add_permits(1);
+        }
+    }
+
+    /// The job goes on as `record`, not before `due`.
+    pub(super) fn delay(&mut self, sequence: Sequence, mut record: Record, due: Instant) {
+        if let Some(entry) = self.jobs.get_mut(&sequence) {
+            // A user may have come to wait for it in the meantime.
+            record.lane = record.lane.min(entry.record.lane);
+            entry.record = record;
+            self.make_delayed(sequence, due);
+        }
+    }
+
+    /// The job is done.
+    pub(super) fn remove(&mut self, sequence: Sequence) {
+        let key = self.jobs.remove(&sequence).and_then(|entry| entry.key);
+        if let Some(key) = key
+            && self.by_key.get(&key) == Some(&sequence)
+        {
+            self.by_key.remove(&key);
+        }
+    }
+
+    /// The job is among the dead letters.
+    pub(super) fn bury(&mut self, sequence: Sequence) {
+        self.remove(sequence);
+        self.dead += 1;
+    }
+
+    pub(super) fn depth(&self) -> Depth {
+        let interactive = self.ready.range(..(Lane::Background, Sequence::default())).count();
+        Depth {
+            interactive,
+            background: self.ready.len() - interactive,
+            delayed: self.delayed.len(),
+            running: self.running.len(),
+            dead: self.dead,
+        }
+    }
+
+    fn make_delayed(&mut self, sequence: Sequence, due: Instant) {
+        if let Some(entry) = self.jobs.get_mut(&sequence) {
+            entry.state = State::Delayed(due);
+            self.delayed.insert((due, sequence));
+        }
+    }
+}

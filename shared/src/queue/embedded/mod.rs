@@ -1,0 +1,280 @@
+//! The queue of one process: an index in memory over one small file per job.
+//!
+//! A publish returns once the job's file is durable. A restart delivers again what
+//! waited, was delayed or ran. Only attempts and delays are written after that; that a
+//! user waits for a background job is not, because the restart took that user's
+//! connection as well.
+//!
+//! Equal jobs ([`Job::key`]) are one job. A publish that finds its equal waiting lifts
+//! it to its own lane if that goes first; a delayed one that a user now waits for is
+//! ready at once. A publish that finds its equal running is satisfied by that run: the
+//! publisher gets its completion, and the run's outcome is as fresh as one that waits
+//! for a stored answer is owed.
+
+mod files;
+mod index;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::HashMap,
+    io,
+    path::PathBuf,
+    pin::pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use futures_util::{
+    FutureExt,
+    future::{BoxFuture, Shared},
+};
+use tokio::{
+    sync::{Notify, Semaphore, broadcast},
+    task,
+    time::{self, Instant},
+};
+
+use super::{DeadLetter, Delivery, Depth, Job, JobKey, Lane, Queue, QueueError};
+use crate::directory::DirectoryError;
+use files::{Files, Record};
+use index::{IN_HAND, Index, Sequence};
+
+/// Completions kept for a subscriber that is slow to take them.
+const COMPLETIONS: usize = 1024;
+
+/// The longest delay; a longer one, or one that a clock set back suggests, is cut.
+const LONGEST_DELAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// When a job is tried again whose dead letter could not be written.
+const AFTER_FAULT: Duration = Duration::from_secs(10);
+
+/// A durable queue for one process, over a directory that this process owns.
+///
+/// A job that a consumer neither gave back nor finished within 30 minutes is delivered
+/// again, as a broker would; the first consumer's hand on it is then void.
+pub struct EmbeddedQueue {
+    shared: Arc<Kept>,
+    completions: broadcast::Sender<JobKey>,
+}
+
+/// What publishers, consumers and their writes on other threads share.
+struct Kept {
+    files: Files,
+    state: Mutex<State>,
+    /// One permit for each job that is ready.
+    ready: Arc<Semaphore>,
+    /// A job became delayed: who sleeps until the next delayed job looks again.
+    delayed: Notify,
+}
+
+struct State {
+    index: Index,
+    next: Sequence,
+    /// Jobs whose files are being written, for equal publishes to wait with.
+    accepting: HashMap<JobKey, Accepting>,
+}
+
+/// The end of a write, for all who wait for it.
+type Accepting = Shared<BoxFuture<'static, Result<(), Arc<io::Error>>>>;
+
+/// What a consumer makes of a delivery, as far as it is written down.
+enum Verdict {
+    Done,
+    Retry { delay: Duration, reason: String },
+    Dead { reason: String },
+}
+
+impl EmbeddedQueue {
+    /// Takes the directory for this process, creates it where missing, and reads the
+    /// jobs and dead letters that lie in it.
+    pub async fn open(directory: PathBuf) -> Result<Self, DirectoryError> {
+        let named = directory.clone();
+        task::spawn_blocking(move || Self::open_blocking(directory))
+            .await
+            .map_err(|error| DirectoryError::unusable(&named)(error.into()))?
+    }
+
+    fn open_blocking(directory: PathBuf) -> Result<Self, DirectoryError> {
+        let (files, stored) = Files::open(directory)?;
+        let ready = Arc::new(Semaphore::new(0));
+        let mut index = Index::new(Arc::clone(&ready), stored.dead);
+        let now = Instant::now();
+        for (sequence, record) in stored.jobs {
+            let due = record.delay().map(|delay| now + delay.min(LONGEST_DELAY));
+            index.insert(sequence, record, due);
+        }
+        let state = State { index, next: stored.next, accepting: HashMap::new() };
+        let shared = Kept { files, state: Mutex::new(state), ready, delayed: Notify::new() };
+        let (completions, _) = broadcast::channel(COMPLETIONS);
+        Ok(Self { shared: Arc::new(shared), completions })
+    }
+
+    /// Writes the verdict down on a thread where that may block. It finishes there also
+    /// when the caller is dropped.
+    async fn settle(&self, delivery: Delivery, verdict: Verdict) -> Result<(), QueueError> {
+        let shared = Arc::clone(&self.shared);
+        task::spawn_blocking(move || shared.settle(delivery.receipt, verdict))
+            .await
+            .map_err(|error| unavailable(io::Error::from(error)))?
+    }
+}
+
+#[async_trait]
+impl Queue for EmbeddedQueue {
+    async fn publish(&self, job: &Job, lane: Lane) -> Result<(), QueueError> {
+        let key = job.key();
+        let accepted = {
+            let mut state = self.shared.state();
+            if state.index.lift(&key, lane) {
+                return Ok(());
+            }
+            match state.accepting.get(&key) {
+                Some(accepted) => accepted.clone(),
+                None => Kept::accept(&self.shared, &mut state, job, lane),
+            }
+        };
+        accepted.await.map_err(unavailable)?;
+        self.shared.state().index.lift(&key, lane);
+        Ok(())
+    }
+
+    async fn receive(&self) -> Result<Delivery, QueueError> {
+        // Receivers are served in the order of their first call, because the place in
+        // the semaphore's line is kept while delayed jobs come due.
+        let mut turn = pin!(self.shared.ready.acquire());
+        loop {
+            let delayed = self.shared.delayed.notified();
+            let now = Instant::now();
+            let next = self.shared.state().index.promote(now);
+            // What is handed out from now on is overdue after that time at the earliest.
+            let next = next.unwrap_or(now + IN_HAND);
+            tokio::select! {
+                biased;
+                permit = &mut turn => {
+                    permit.expect("the semaphore is never closed").forget();
+                    return Ok(self.shared.state().index.take(Instant::now()));
+                }
+                () = delayed => {}
+                () = time::sleep_until(next) => {}
+            }
+        }
+    }
+
+    async fn acknowledge(&self, delivery: Delivery) -> Result<(), QueueError> {
+        self.settle(delivery, Verdict::Done).await
+    }
+
+    async fn retry(
+        &self,
+        delivery: Delivery,
+        delay: Duration,
+        reason: &str,
+    ) -> Result<(), QueueError> {
+        let delay = delay.min(LONGEST_DELAY);
+        self.settle(delivery, Verdict::Retry { delay, reason: reason.to_owned() }).await
+    }
+
+    async fn dead_letter(&self, delivery: Delivery, reason: &str) -> Result<(), QueueError> {
+        self.settle(delivery, Verdict::Dead { reason: reason.to_owned() }).await
+    }
+
+    async fn release(&self, delivery: Delivery) -> Result<(), QueueError> {
+        let mut state = self.shared.state();
+        let (sequence, _) = state.index.take_back(&delivery.receipt)?;
+        state.index.make_ready(sequence);
+        Ok(())
+    }
+
+    async fn announce(&self, completed: &JobKey) -> Result<(), QueueError> {
+        // An error says that nobody listens, which is nobody's loss.
+        let _ = self.completions.send(completed.clone());
+        Ok(())
+    }
+
+    fn completions(&self) -> broadcast::Receiver<JobKey> {
+        self.completions.subscribe()
+    }
+
+    async fn dead_letters(&self) -> Result<Vec<DeadLetter>, QueueError> {
+        let shared = Arc::clone(&self.shared);
+        task::spawn_blocking(move || shared.files.dead_letters())
+            .await
+            .map_err(io::Error::from)
+            .and_then(|letters| letters)
+            .map_err(unavailable)
+    }
+
+    async fn depth(&self) -> Result<Depth, QueueError> {
+        let mut state = self.shared.state();
+        state.index.promote(Instant::now());
+        Ok(state.index.depth())
+    }
+}
+
+impl Kept {
+    /// No holder of this lock panics halfway through a change of several parts.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Begins to write the job down. The write goes on when its publisher is dropped,
+    /// because equal publishes may wait for it.
+    fn accept(shared: &Arc<Self>, state: &mut State, job: &Job, lane: Lane) -> Accepting {
+        let key = job.key();
+        let sequence = state.next;
+        state.next = sequence.next();
+        let writer = Arc::clone(shared);
+        let (written_key, record) = (key.clone(), Record::new(job.to_message(), lane));
+        let writing = task::spawn_blocking(move || {
+            let written = writer.files.write(sequence, &record);
+            let mut state = writer.state();
+            state.accepting.remove(&written_key);
+            written?;
+            state.index.insert(sequence, record, None);
+            Ok(())
+        });
+        let accepted = writing.map(|end| end.map_err(io::Error::from).flatten().map_err(Arc::new));
+        let accepted = accepted.boxed().shared();
+        state.accepting.insert(key, accepted.clone());
+        accepted
+    }
+
+    /// The job leaves its consumer's hand whatever the disk says: a verdict that could
+    /// not be written is an error to the consumer, and at worst one more delivery.
+    fn settle(&self, receipt: String, verdict: Verdict) -> Result<(), QueueError> {
+        let (sequence, mut record) = self.state().index.take_back(&receipt)?;
+        let written = match verdict {
+            Verdict::Done => {
+                let removed = self.files.remove(sequence);
+                self.state().index.remove(sequence);
+                removed
+            }
+            Verdict::Retry { delay, reason } => {
+                record.fail(delay, reason);
+                let written = self.files.write(sequence, &record);
+                self.delay(sequence, record, delay);
+                written
+            }
+            Verdict::Dead { reason } => {
+                let buried = self.files.bury(sequence, &record, reason);
+                match buried {
+                    Ok(()) => self.state().index.bury(sequence),
+                    Err(_) => self.delay(sequence, record, AFTER_FAULT),
+                }
+                buried
+            }
+        };
+        written.map_err(unavailable)
+    }
+
+    fn delay(&self, sequence: Sequence, record: Record, delay: Duration) {
+        self.state().index.delay(sequence, record, Instant::now() + delay);
+        self.delayed.notify_waiters();
+    }
+}
+
+fn unavailable(source: impl std::error::Error + Send + Sync + 'static) -> QueueError {
+    QueueError::Unavailable { source: Box::new(source) }
+}
