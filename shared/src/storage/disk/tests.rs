@@ -1,6 +1,11 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::{collections::BTreeSet, fs, path::Path, time::Duration};
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::Path,
+    time::{Duration, SystemTime},
+};
 
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
@@ -166,6 +171,19 @@ async fn a_create_that_cannot_succeed_does_not_fetch_its_body() {
     let endless = Body::Stream(stream::repeat_with(|| Ok(Bytes::from("x"))).boxed());
     let refused = storage.create(&key("object"), endless).await.unwrap_err();
     assert!(matches!(refused, StorageError::AlreadyExists { .. }), "{refused:?}");
+}
+
+#[tokio::test]
+async fn time_stamps_go_on_when_the_clock_is_set_back() {
+    let directory = tempfile::tempdir().unwrap();
+    let storage = open(&directory).await;
+    let ahead = SystemTime::now() + Duration::from_secs(3600);
+    storage.writer.pretend_last_stamp(ahead);
+    let first = storage.put(&key("object"), Bytes::from("1").into()).await.unwrap();
+    let second = storage.put(&key("object"), Bytes::from("2").into()).await.unwrap();
+    assert_eq!(first.modified, ahead + Duration::from_nanos(1));
+    assert_eq!(second.modified, ahead + Duration::from_nanos(2));
+    assert_eq!(storage.head(&key("object")).await.unwrap(), second);
 }
 
 #[tokio::test]

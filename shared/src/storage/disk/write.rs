@@ -125,6 +125,11 @@ impl Writer {
         *last
     }
 
+    #[cfg(test)]
+    pub(super) fn pretend_last_stamp(&self, stamp: SystemTime) {
+        *self.last_stamp.lock().unwrap_or_else(PoisonError::into_inner) = stamp;
+    }
+
     fn create_parent(&self, path: &Path) -> io::Result<()> {
         path.parent().map_or(Ok(()), |parent| self.create_directory(parent))
     }
