@@ -1,0 +1,70 @@
+//! Secret: a text that cannot be printed by accident.
+
+use std::{fmt, str::FromStr};
+
+use sha2::{Digest, Sha256};
+
+use super::InvalidValue;
+
+/// What is shown in a secret's place.
+pub(super) const REDACTED: &str = "[redacted]";
+
+/// A token or password. `Debug` and `Display` show `[redacted]`.
+#[derive(Clone)]
+pub struct Secret(String);
+
+impl Secret {
+    /// The secret itself, for the one place that sends it.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether `candidate` is the secret. Compares digests, so that the time it takes
+    /// tells nothing about how much of a guess is right.
+    pub fn matches(&self, candidate: &str) -> bool {
+        Sha256::digest(&self.0) == Sha256::digest(candidate)
+    }
+}
+
+impl FromStr for Secret {
+    type Err = InvalidValue;
+
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
+        if text.chars().any(char::is_control) {
+            return Err(InvalidValue::new("a secret is one line without control characters"));
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(REDACTED)
+    }
+}
+
+impl fmt::Display for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(REDACTED)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_compared_but_never_shown() {
+        let secret: Secret = "hunter2".parse().unwrap();
+        assert_eq!(format!("{secret} {secret:?}"), "[redacted] [redacted]");
+        assert_eq!(secret.expose(), "hunter2");
+        assert!(secret.matches("hunter2"));
+        assert!(!secret.matches("hunter"));
+    }
+
+    #[test]
+    fn a_secret_of_two_lines_is_refused_without_showing_it() {
+        let refusal = "hunter2\nhunter3".parse::<Secret>().unwrap_err().to_string();
+        assert!(!refusal.contains("hunter"), "{refusal}");
+    }
+}

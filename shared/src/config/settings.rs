@@ -1,0 +1,204 @@
+//! The one table of settings: names, default, example and meaning of each.
+//!
+//! Parsing, the detection of unknown names, `--help`, the README's table and the
+//! example file all come from here; a setting's doc comment is its description
+//! everywhere.
+
+/// One setting.
+#[derive(Debug)]
+pub struct Setting {
+    /// Its name in the environment; also its identity.
+    pub variable: &'static str,
+    /// Its dotted key in the configuration file; `None` if it cannot be set there.
+    pub key: Option<&'static str>,
+    /// What holds when no layer sets it.
+    pub default: Preset,
+    /// A value that somebody might set.
+    pub example: &'static str,
+    /// What its values look like.
+    pub shape: Shape,
+    /// Its meaning, unit and the reason for its default, in one paragraph of markdown.
+    pub description: &'static str,
+}
+
+/// What holds when no layer sets a setting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Preset {
+    /// This value.
+    Text(&'static str),
+    /// A value found out at start; the words say how.
+    Computed(&'static str),
+    /// No value at all.
+    Unset,
+}
+
+/// What a setting's values look like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    /// One value.
+    Single,
+    /// Any number of values: comma-separated in the environment, a list in the file.
+    List,
+    /// One value that is never shown. It has a twin (`…_FILE`, in the file `…_file`)
+    /// that names a file to read it from.
+    Secret,
+}
+
+impl Setting {
+    /// The environment name of a secret's twin.
+    pub fn file_variable(&self) -> Option<String> {
+        (self.shape == Shape::Secret).then(|| format!("{}_FILE", self.variable))
+    }
+
+    /// The key of a secret's twin in the configuration file.
+    pub fn file_key(&self) -> Option<String> {
+        let key = self.key.filter(|_| self.shape == Shape::Secret)?;
+        Some(format!("{key}_file"))
+    }
+}
+
+macro_rules! settings {
+    ($($(#[doc = $line:literal])+ $name:ident {
+        $variable:literal, $key:expr, $default:expr, example: $example:literal, $shape:expr
+    })+) => {
+        $(
+            $(#[doc = $line])+
+            pub static $name: Setting = Setting {
+                variable: $variable,
+                key: $key,
+                default: $default,
+                example: $example,
+                shape: $shape,
+                description: concat!($($line),+),
+            };
+        )+
+
+        /// Every setting, in the order in which they are documented.
+        pub static ALL: &[&Setting] = &[$(&$name),+];
+    };
+}
+
+use Preset::{Computed, Text, Unset};
+use Shape::{List, Secret, Single};
+
+settings! {
+    /// Path of the configuration file (TOML). It may set everything below under the
+    /// key given there; the environment wins over it.
+    CONFIG { "STOA_CONFIG", None, Unset, example: "/etc/stoa.toml", Single }
+
+    /// Address and port of the public listener, which the go command talks to. The
+    /// default is reachable from this machine only, because a fresh installation has
+    /// no access rules yet.
+    LISTEN { "STOA_LISTEN", Some("listen"), Text("127.0.0.1:3000"), example: "0.0.0.0:3000", Single }
+
+    /// Address and port of the admin listener: `/admin` and `/metrics`, which are
+    /// nowhere else. An address that is not loopback needs an admin token.
+    ADMIN_LISTEN { "STOA_ADMIN_LISTEN", Some("admin.listen"), Text("127.0.0.1:3001"), example: "0.0.0.0:3001", Single }
+
+    /// What `/admin` asks for as a bearer token.
+    ADMIN_TOKEN { "STOA_ADMIN_TOKEN", Some("admin.token"), Unset, example: "a long random text", Secret }
+
+    /// The preset of policy: a `registry` asks version control for what it lacks.
+    ROLE { "STOA_ROLE", Some("role"), Text("registry"), example: "registry", Single }
+
+    /// This deployment's id, as it stands in `Via` headers and in logs: at most 63
+    /// lower-case letters, digits, `-`, `.` and `_`, a letter or digit first.
+    DEPLOYMENT { "STOA_DEPLOYMENT", Some("deployment"), Computed("the host's name"), example: "om", Single }
+
+    /// Base URL of this deployment as others reach it, path prefix included.
+    PUBLIC_URL { "STOA_PUBLIC_URL", Some("public_url"), Unset, example: "https://go.example.org", Single }
+
+    /// Where module versions are stored: `file:///directory`. The directory is made if
+    /// need be; it is itself a valid static GOPROXY.
+    STORAGE { "STOA_STORAGE", Some("storage"), Computed("`stoa` in the user's data directory (`$XDG_DATA_HOME`, else `~/.local/share`)"), example: "file:///var/lib/stoa", Single }
+
+    /// Where jobs wait: `embedded` keeps them in this process and beside the stored
+    /// modules, so that accepted jobs survive a restart.
+    QUEUE { "STOA_QUEUE", Some("queue"), Text("embedded"), example: "embedded", Single }
+
+    /// Longest wait of a client for a missing version; then it is answered 504 and the
+    /// job goes on. Two minutes outlast all but the largest repositories and still end
+    /// before common load balancers lose patience with a quiet client.
+    WAIT { "STOA_WAIT", Some("wait"), Text("120s"), example: "60s", Single }
+
+    /// Jobs at once in one worker. Jobs mostly wait for the network, so four keep two
+    /// cores busy without a burst of large repositories filling the disk.
+    SLOTS { "STOA_SLOTS", Some("slots"), Text("4"), example: "8", Single }
+
+    /// `from=to` URL prefixes: a repository or go-import page whose URL starts with
+    /// `from` is fetched from `to` instead; the first match wins. A target named here is
+    /// trusted: it may be `http` or `file` and lead to private addresses.
+    VCS_REWRITE { "STOA_VCS_REWRITE", Some("vcs.rewrite"), Unset, example: "https://github.com/=https://git.example.org/mirror/github.com/", List }
+
+    /// Longest time that one exchange with a repository may take, from the connection
+    /// to the last byte. Five minutes leave room for a second attempt within a job's
+    /// ten.
+    VCS_TIMEOUT { "STOA_VCS_TIMEOUT", Some("vcs.timeout"), Text("5m"), example: "2m", Single }
+
+    /// Most bytes that one fetch may bring from a repository; more is refused. Two GiB
+    /// hold the full history of nearly every module's repository.
+    VCS_MAX_PACK_BYTES { "STOA_VCS_MAX_PACK_BYTES", Some("vcs.max_pack_bytes"), Text("2GiB"), example: "512MiB", Single }
+
+    /// Most files that the tree of a module version may hold; more is refused. Real
+    /// modules stay far below, and a hostile tree of empty files costs little to send.
+    VCS_MAX_FILES { "STOA_VCS_MAX_FILES", Some("vcs.max_files"), Text("200000"), example: "50000", Single }
+
+    /// Addresses and CIDR ranges that module paths and go-import pages may lead to
+    /// although they are private.
+    ALLOW_ADDRESSES { "STOA_ALLOW_ADDRESSES", Some("allow_addresses"), Unset, example: "10.20.0.0/16,fd00::/8", List }
+
+    /// Path of a PEM file with further root certificates for every outgoing
+    /// connection.
+    CA_FILE { "STOA_CA_FILE", Some("ca_file"), Unset, example: "/etc/ssl/company.pem", Single }
+
+    /// How long a version list or the answer of `@latest` counts as fresh; an older one
+    /// is still served while it is refreshed.
+    FRESHNESS_LIST { "STOA_FRESHNESS_LIST", Some("freshness.list"), Text("60s"), example: "5m", Single }
+
+    /// How long a repository's listing of branches and tags is reused for other
+    /// questions about the repository.
+    FRESHNESS_REFS { "STOA_FRESHNESS_REFS", Some("freshness.refs"), Text("10s"), example: "30s", Single }
+
+    /// How long a failed attempt is remembered before it is made again. Short, because
+    /// a tag is often asked for moments before it is pushed.
+    FRESHNESS_NEGATIVE { "STOA_FRESHNESS_NEGATIVE", Some("freshness.negative"), Text("10s"), example: "1m", Single }
+
+    /// Most bytes of stored answers that a frontend keeps in memory. `.info` and `.mod`
+    /// files are small: this holds tens of thousands of them.
+    MEMORY_CACHE { "STOA_MEMORY_CACHE", Some("memory_cache"), Text("32MiB"), example: "256MiB", Single }
+
+    /// How long a process that was told to stop keeps accepting while it already says
+    /// that it is not ready. Zero suits a terminal; behind a load balancer give it the
+    /// time to notice, such as `5s`.
+    DRAIN { "STOA_DRAIN", Some("drain"), Text("0s"), example: "5s", Single }
+
+    /// How long a process that stops lets requests and jobs finish, after the drain
+    /// delay; jobs that are not done then go back to the queue.
+    SHUTDOWN_GRACE { "STOA_SHUTDOWN_GRACE", Some("shutdown_grace"), Text("30s"), example: "60s", Single }
+
+    /// What is logged: a level (`error`, `warn`, `info`, `debug`, `trace`), or a
+    /// comma-separated filter such as `info,stoa_worker=debug`.
+    LOG { "STOA_LOG", Some("log.level"), Text("info"), example: "info,stoa_worker=debug", Single }
+
+    /// How a line of the log looks: `text` for people, `json` for machines.
+    LOG_FORMAT { "STOA_LOG_FORMAT", Some("log.format"), Text("text"), example: "json", Single }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_is_used_once_and_says_where_it_belongs() {
+        let mut names = std::collections::BTreeSet::new();
+        for setting in ALL {
+            assert!(setting.variable.starts_with("STOA_"), "{}", setting.variable);
+            let twins = [setting.file_variable(), setting.file_key()];
+            let names_of_one = [Some(setting.variable.to_owned()), setting.key.map(str::to_owned)];
+            for name in names_of_one.into_iter().chain(twins).flatten() {
+                assert!(names.insert(name.clone()), "{name}");
+            }
+            assert!(setting.description.trim().ends_with('.'), "{}", setting.variable);
+        }
+    }
+}
