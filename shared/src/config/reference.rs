@@ -8,12 +8,17 @@ use super::settings::{ALL, Preset, Setting, Shape};
 pub fn help() -> String {
     let mut help = String::new();
     for setting in ALL {
-        let names = [Some(setting.variable.to_owned()), setting.file_variable()];
-        let names = names.into_iter().flatten().collect::<Vec<_>>().join(", ");
+        let variables = both(Some(setting.variable), setting.file_variable(), "");
         // Writing to a String cannot fail.
         let _ = match setting.key {
-            Some(key) => writeln!(help, "{names} (in the file: {key})"),
-            None => writeln!(help, "{names}"),
+            Some(key) => {
+                writeln!(
+                    help,
+                    "{variables} (in the file: {})",
+                    both(Some(key), setting.file_key(), "")
+                )
+            }
+            None => writeln!(help, "{variables}"),
         };
         for line in wrap(&format!("{} [default: {}]", description(setting), default(setting)), 74) {
             let _ = writeln!(help, "    {line}");
@@ -28,8 +33,8 @@ pub fn readme_table() -> String {
     let mut table =
         "| variable | in the file | default | meaning |\n| --- | --- | --- | --- |\n".to_owned();
     for setting in ALL {
-        let twin = setting.file_variable().map_or_else(String::new, |twin| format!(", `{twin}`"));
-        let key = setting.key.map_or_else(String::new, |key| format!("`{key}`"));
+        let variables = both(Some(setting.variable), setting.file_variable(), "`");
+        let keys = both(setting.key, setting.file_key(), "`");
         let default = match setting.default {
             Preset::Text(text) => format!("`{text}`"),
             Preset::Computed(words) => words.to_owned(),
@@ -37,8 +42,7 @@ pub fn readme_table() -> String {
         };
         let _ = writeln!(
             table,
-            "| `{}`{twin} | {key} | {default} | {} |",
-            setting.variable,
+            "| {variables} | {keys} | {default} | {} |",
             description(setting).replace('|', "\\|"),
         );
     }
@@ -67,6 +71,12 @@ pub fn example_file() -> String {
         let _ = writeln!(file, "#{key} = {value}");
     }
     file
+}
+
+/// A setting's name and that of its twin, each between `quotes`.
+fn both(name: Option<&str>, twin: Option<String>, quotes: &str) -> String {
+    let names = name.map(str::to_owned).into_iter().chain(twin);
+    names.map(|name| format!("{quotes}{name}{quotes}")).collect::<Vec<_>>().join(", ")
 }
 
 /// The doc comment as one paragraph.

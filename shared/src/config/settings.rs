@@ -117,8 +117,7 @@ settings! {
     QUEUE { "STOA_QUEUE", Some("queue"), Text("embedded"), example: "embedded", Single }
 
     /// Longest wait of a client for a missing version; then it is answered 504 and the
-    /// job goes on. Two minutes outlast all but the largest repositories and still end
-    /// before common load balancers lose patience with a quiet client.
+    /// job goes on. Two minutes outlast the fetch of all but the largest repositories.
     WAIT { "STOA_WAIT", Some("wait"), Text("120s"), example: "60s", Single }
 
     /// Jobs at once in one worker. Jobs mostly wait for the network, so four keep two
