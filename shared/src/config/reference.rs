@@ -12,11 +12,7 @@ pub fn help() -> String {
         // Writing to a String cannot fail.
         let _ = match setting.key {
             Some(key) => {
-                writeln!(
-                    help,
-                    "{variables} (in the file: {})",
-                    both(Some(key), setting.file_key(), "")
-                )
+                writeln!(help, "{variables} [file: {}]", both(Some(key), setting.file_key(), ""))
             }
             None => writeln!(help, "{variables}"),
         };
