@@ -76,6 +76,8 @@ fn is_file_character(character: char) -> bool {
     if character.is_ascii() {
         return character.is_ascii_alphanumeric() || "!#$%&()+,-.=@[]^_{}~ ".contains(character);
     }
+    // Each Go release has its own Unicode tables. A letter newer than a client's tables
+    // fails there only, and there it would fail without us, too.
     character.general_category_group() == GeneralCategoryGroup::Letter
 }
 

@@ -83,6 +83,7 @@ fn split_gopkg_in(path: &str) -> Option<(&str, PathMajor)> {
     let before = stable.trim_end_matches(|c: char| c.is_ascii_digit());
     let prefix = before.strip_suffix(".v")?;
     let digits = &stable[before.len()..];
+    // Go's own check lets `.v-unstable` pass and then crashes on it.
     if digits.is_empty() || digits.starts_with('0') && path.strip_prefix(before) != Some("0") {
         return None;
     }

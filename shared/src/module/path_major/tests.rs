@@ -37,6 +37,7 @@ fn split() {
         "gopkg.in/x.v01",
         "gopkg.in/x.v0-unstable",
         "gopkg.in/x.v2-unstable-unstable",
+        "gopkg.in/x.v-unstable",
         "gopkg.in/x/v2",
     ] {
         assert_eq!(PathMajor::split(path), None, "{path}");
