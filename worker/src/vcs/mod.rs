@@ -3,6 +3,8 @@
 //! [`Vcs`] moves bytes and knows nothing of modules; what a ref or a commit means
 //! for a module is decided above it, from values.
 
+#[cfg(test)]
+mod contract;
 pub mod git;
 mod object_id;
 pub mod pack;

@@ -1,0 +1,146 @@
+//! Talking to a smart server: which version, with what it can do, and once more with
+//! fresh knowledge if what was remembered proves wrong.
+
+use bytes::Bytes;
+
+use super::advertisement::{self, Advertisement};
+use super::error::Failure;
+use super::local::LocalRepository;
+use super::smart_http::{Base, InfoRefs, SmartHttp};
+use super::stream::{self, Body};
+use super::{protocol_v0, protocol_v2};
+use crate::vcs::pack::{Limits, ObjectStore};
+use crate::vcs::{Capabilities, FetchRequest, Protocol, RefListing, VcsError};
+
+/// A way to a server.
+#[derive(Debug)]
+pub(super) enum Connection<'a> {
+    Http(SmartHttp<'a>),
+    Local(LocalRepository<'a>),
+}
+
+/// Questions to one repository.
+#[derive(Debug)]
+pub(super) struct Session<'a> {
+    pub(super) connection: Connection<'a>,
+    /// How the repository is shown.
+    pub(super) url: String,
+    pub(super) ref_limit: usize,
+    pub(super) pack_limits: Limits,
+}
+
+/// What came of a question.
+#[derive(Debug)]
+pub(super) enum Outcome<T> {
+    Answer(T),
+    /// The server is a dumb one and lies here.
+    Dumb(Base),
+}
+
+impl Session<'_> {
+    /// Lists the refs, in one request if a version 2 server is remembered.
+    pub(super) async fn list_refs(
+        &self,
+        remembered: Option<&Capabilities>,
+    ) -> Result<Outcome<RefListing>, VcsError> {
+        if let Some(known) = remembered.filter(|known| known.protocol == Protocol::V2) {
+            match self.ls_refs(known.clone()).await {
+                Ok(listing) => return Ok(Outcome::Answer(listing)),
+                Err(failure) if failure.may_be_outdated => {}
+                Err(failure) => return Err(failure.error),
+            }
+        }
+        match self.advertisement().await? {
+            Outcome::Dumb(base) => Ok(Outcome::Dumb(base)),
+            Outcome::Answer(Advertisement::V0(listing)) => Ok(Outcome::Answer(listing)),
+            Outcome::Answer(Advertisement::V2(capabilities)) => {
+                let listing = self.ls_refs(capabilities).await;
+                listing.map(Outcome::Answer).map_err(|failure| failure.error)
+            }
+        }
+    }
+
+    /// Fetches, in one request if what is known of the server still holds.
+    pub(super) async fn fetch(
+        &self,
+        known: &Capabilities,
+        request: &FetchRequest,
+    ) -> Result<Outcome<ObjectStore>, VcsError> {
+        let mut failed = None;
+        if known.protocol != Protocol::Dumb {
+            match self.fetch_with(known, request).await {
+                Ok(objects) => return Ok(Outcome::Answer(objects)),
+                Err(failure) if failure.may_be_outdated => failed = Some(failure.error),
+                Err(failure) => return Err(failure.error),
+            }
+        }
+        let current = match self.advertisement().await? {
+            Outcome::Dumb(base) => return Ok(Outcome::Dumb(base)),
+            Outcome::Answer(Advertisement::V0(listing)) => listing.capabilities,
+            Outcome::Answer(Advertisement::V2(capabilities)) => capabilities,
+        };
+        if let Some(error) = failed.filter(|_| current == *known) {
+            return Err(error);
+        }
+        let fetched = self.fetch_with(&current, request).await;
+        fetched.map(Outcome::Answer).map_err(|failure| failure.error)
+    }
+
+    async fn advertisement(&self) -> Result<Outcome<Advertisement>, VcsError> {
+        let body = match &self.connection {
+            Connection::Local(repository) => repository.info_refs()?,
+            Connection::Http(server) => match server.info_refs().await? {
+                InfoRefs::Smart(body) => body,
+                InfoRefs::Dumb(base) => return Ok(Outcome::Dumb(base)),
+            },
+        };
+        let limit = self.ref_limit;
+        let parsed =
+            stream::parse(body, &self.url, move |reader| advertisement::parse(reader, limit));
+        parsed.await.map(Outcome::Answer).map_err(|failure| failure.error)
+    }
+
+    async fn ls_refs(&self, capabilities: Capabilities) -> Result<RefListing, Failure> {
+        let request = protocol_v2::ls_refs_request(capabilities.object_format);
+        let body = self.upload_pack(request.into(), true).await?;
+        let limit = self.ref_limit;
+        stream::parse(body, &self.url, move |reader| {
+            protocol_v2::parse_ls_refs(reader, capabilities, limit)
+        })
+        .await
+    }
+
+    async fn fetch_with(
+        &self,
+        capabilities: &Capabilities,
+        request: &FetchRequest,
+    ) -> Result<ObjectStore, Failure> {
+        let is_v2 = capabilities.protocol == Protocol::V2;
+        let bytes = if is_v2 {
+            protocol_v2::fetch_request(request, capabilities)
+        } else {
+            protocol_v0::fetch_request(request, capabilities)
+        };
+        let body = self.upload_pack(bytes.into(), is_v2).await?;
+        let limits = self.pack_limits.clone();
+        let (format, keep) = (capabilities.object_format, request.contents);
+        stream::parse(body, &self.url, move |reader| {
+            let pack = if is_v2 {
+                protocol_v2::parse_fetch(reader)?
+            } else {
+                protocol_v0::parse_fetch(reader)?
+            };
+            let fault = pack.fault();
+            ObjectStore::read(pack, format, &limits, keep)
+                .map_err(|error| fault.take().unwrap_or_else(|| error.into()))
+        })
+        .await
+    }
+
+    async fn upload_pack(&self, request: Bytes, is_v2: bool) -> Result<Body, VcsError> {
+        match &self.connection {
+            Connection::Http(server) => server.upload_pack(request, is_v2).await,
+            Connection::Local(repository) => repository.upload_pack(request, is_v2),
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! From an asynchronous answer to a blocking parser: a bounded channel between them.
+
+use std::io::{self, Read};
+
+use bytes::{Buf, Bytes};
+use tokio::sync::mpsc;
+
+use super::error::{Failure, WireError, from_egress};
+use super::program::{ProgramError, Running};
+use crate::egress::Response;
+use crate::vcs::VcsError;
+
+/// Pieces on their way; each is at most what one read from a socket or pipe gave.
+const PIECES: usize = 16;
+
+/// The body of an answer.
+#[derive(Debug)]
+pub(super) enum Body {
+    Http(Box<Response>),
+    Process(Box<Running>),
+}
+
+impl Body {
+    /// The next piece; `None` at the end. `url` is how the repository is shown.
+    pub(super) async fn chunk(&mut self, url: &str) -> Result<Option<Bytes>, VcsError> {
+        match self {
+            Self::Http(response) => response.chunk().await.map_err(from_egress),
+            Self::Process(running) => {
+                running.chunk().await.map_err(|error| from_program(url, error))
+            }
+        }
+    }
+}
+
+/// Parses a body on a thread that may block, while it arrives.
+pub(super) async fn parse<T: Send + 'static>(
+    mut body: Body,
+    url: &str,
+    parse: impl FnOnce(ChannelReader) -> Result<T, WireError> + Send + 'static,
+) -> Result<T, Failure> {
+    let (sender, receiver) = mpsc::channel(PIECES);
+    let reader = ChannelReader { receiver, current: Bytes::new() };
+    let parsing = tokio::task::spawn_blocking(move || parse(reader));
+    let transferred = loop {
+        match body.chunk(url).await {
+            Ok(Some(chunk)) => {
+                // A parser that has seen enough needs no more, and tells below.
+                if sender.send(chunk).await.is_err() {
+                    break Ok(());
+                }
+            }
+            Ok(None) => break Ok(()),
+            Err(error) => break Err(error),
+        }
+    };
+    drop(sender);
+    let parsed = parsing.await.unwrap_or_else(|error| {
+        Err(WireError::Transfer(io::Error::other(format!("the parser stopped: {error}"))))
+    });
+    match (parsed, transferred) {
+        // What the server itself says explains a transfer that then broke off.
+        (Err(error @ WireError::Remote { .. }), _) => Err(error.into_failure(url)),
+        (_, Err(error)) => Err(error.into()),
+        (Err(error), Ok(())) => Err(error.into_failure(url)),
+        (Ok(value), Ok(())) => Ok(value),
+    }
+}
+
+/// The reading end: blocks until a piece arrives.
+#[derive(Debug)]
+pub(super) struct ChannelReader {
+    receiver: mpsc::Receiver<Bytes>,
+    current: Bytes,
+}
+
+impl Read for ChannelReader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while self.current.is_empty() {
+            match self.receiver.blocking_recv() {
+                Some(chunk) => self.current = chunk,
+                None => return Ok(0),
+            }
+        }
+        let count = buffer.len().min(self.current.len());
+        self.current.copy_to_slice(&mut buffer[..count]);
+        Ok(count)
+    }
+}
+
+/// What a failure of the git program means for a repository. Its own words may hold
+/// local paths and stay inside.
+pub(super) fn from_program(url: &str, error: ProgramError) -> VcsError {
+    let url = url.to_owned();
+    match error {
+        ProgramError::Timeout { seconds, .. } => VcsError::Timeout { url, seconds },
+        ProgramError::TooMuchOutput { .. } => {
+            VcsError::LimitExceeded { url, limit: error.to_string() }
+        }
+        ProgramError::Failed { command, message } => {
+            const ABSENT: [&str; 3] =
+                ["does not appear to be a git repository", "not found", "no such path"];
+            if ABSENT.iter().any(|text| message.contains(text)) {
+                return VcsError::RepositoryNotFound { url };
+            }
+            tracing::warn!(vcs.url = url, message, "git {command} failed");
+            VcsError::Unavailable { url, reason: format!("git {command} failed") }
+        }
+        ProgramError::Io(source) => {
+            VcsError::Unavailable { url, reason: format!("the git program: {source}") }
+        }
+        ProgramError::Missing => VcsError::Unavailable { url, reason: error.to_string() },
+    }
+}
