@@ -222,3 +222,19 @@ fn print_version() {
         print!("{}{}", String::from_utf8_lossy(&go.stdout), String::from_utf8_lossy(&git.stdout));
     });
 }
+
+/// The protocol's escape, then what a URL path does not carry as it is.
+pub(crate) fn escaped(text: &str) -> String {
+    let mut escaped = String::new();
+    for character in text.chars() {
+        match character {
+            'A'..='Z' => {
+                escaped.push('!');
+                escaped.push(character.to_ascii_lowercase());
+            }
+            '%' | '#' | '?' | ' ' => escaped.push_str(&format!("%{:02X}", u32::from(character))),
+            _ => escaped.push(character),
+        }
+    }
+    escaped
+}

@@ -7,9 +7,19 @@
 // Tests may unwrap, and the versions of the tools belong into the log of a run.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
+mod bad_input;
+mod go_client;
 mod go_command;
 mod http_client;
+mod kill;
+mod memory;
 mod module_zip;
 mod oracle;
 mod page_server;
+mod real_modules;
 mod stoa_process;
+
+/// Whether this is the long run: the full figures instead of a slice of them.
+fn soak() -> bool {
+    std::env::var("STOA_SOAK").is_ok_and(|value| value == "1")
+}

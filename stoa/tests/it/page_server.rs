@@ -15,7 +15,8 @@ use std::time::Duration;
 pub(crate) enum Page {
     /// A status and a body.
     Body(u16, Vec<u8>),
-    /// 302 to an absolute URL.
+    /// 302 to an address without scheme: `https` for Stoa, which believes to speak it,
+    /// `http` for the go command.
     Redirect(String),
     /// A head without length, then `<!-- -->` comments as fast as they are read.
     Endless,
@@ -46,19 +47,23 @@ impl Page {
 pub(crate) struct PageServer {
     authority: String,
     pages: Arc<Mutex<HashMap<String, Page>>>,
+    asked: Arc<Mutex<Vec<String>>>,
 }
 
 impl PageServer {
     pub(crate) fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let server =
-            Self { authority: listener.local_addr().unwrap().to_string(), pages: Arc::default() };
-        let pages = Arc::clone(&server.pages);
+        let server = Self {
+            authority: listener.local_addr().unwrap().to_string(),
+            pages: Arc::default(),
+            asked: Arc::default(),
+        };
+        let running = server.clone();
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let pages = Arc::clone(&pages);
+                let server = running.clone();
                 // A connection that breaks is the asker's business.
-                std::thread::spawn(move || drop(answer(stream, &pages)));
+                std::thread::spawn(move || drop(server.answer(stream)));
             }
         });
         server
@@ -78,46 +83,53 @@ impl PageServer {
     pub(crate) fn serve(&self, address: &str, page: Page) {
         self.pages.lock().unwrap().insert(address.to_owned(), page);
     }
-}
 
-fn answer(stream: TcpStream, pages: &Mutex<HashMap<String, Page>>) -> std::io::Result<()> {
-    let mut reader = BufReader::new(stream.try_clone()?);
-    let mut request = String::new();
-    reader.read_line(&mut request)?;
-    let mut line = String::new();
-    while reader.read_line(&mut line)? > 2 {
-        line.clear();
+    /// Every `host/path` that was asked for so far.
+    pub(crate) fn asked(&self) -> Vec<String> {
+        self.asked.lock().unwrap().clone()
     }
-    let mut stream = stream;
-    let mut words = request.split(' ');
-    let (method, target) = (words.next().unwrap_or(""), words.next().unwrap_or(""));
-    if method == "CONNECT" {
-        return send(&mut stream, 502, "", b"no tunnels here\n");
-    }
-    let address = target.trim_start_matches("http://").trim_start_matches('/');
-    let address = address.split('?').next().unwrap_or("").trim_end_matches('/');
-    let page = pages.lock().unwrap().get(address).cloned();
-    match page {
-        None => send(&mut stream, 404, "", b"no such page\n"),
-        Some(Page::Body(status, body)) => send(&mut stream, status, "", &body),
-        Some(Page::Redirect(target)) => {
-            send(&mut stream, 302, &format!("Location: {target}\r\n"), b"")
+
+    fn answer(&self, stream: TcpStream) -> std::io::Result<()> {
+        let mut reader = BufReader::new(stream.try_clone()?);
+        let mut request = String::new();
+        reader.read_line(&mut request)?;
+        let mut line = String::new();
+        while reader.read_line(&mut line)? > 2 {
+            line.clear();
         }
-        Some(Page::Endless) => {
-            begin(&mut stream)?;
-            let comments = "<!-- and so on -->\n".repeat(1000);
-            loop {
-                stream.write_all(comments.as_bytes())?;
+        let mut stream = stream;
+        let mut words = request.split(' ');
+        let (method, target) = (words.next().unwrap_or(""), words.next().unwrap_or(""));
+        if method == "CONNECT" {
+            return send(&mut stream, 502, "", b"no tunnels here\n");
+        }
+        let address = target.trim_start_matches("http://").trim_start_matches('/');
+        let address = address.split('?').next().unwrap_or("").trim_end_matches('/');
+        self.asked.lock().unwrap().push(address.to_owned());
+        let page = self.pages.lock().unwrap().get(address).cloned();
+        match page {
+            None => send(&mut stream, 404, "", b"no such page\n"),
+            Some(Page::Body(status, body)) => send(&mut stream, status, "", &body),
+            Some(Page::Redirect(to)) => {
+                let scheme = if target.starts_with("http:") { "http" } else { "https" };
+                send(&mut stream, 302, &format!("Location: {scheme}://{to}\r\n"), b"")
             }
-        }
-        Some(Page::Drip) => {
-            begin(&mut stream)?;
-            loop {
-                stream.write_all(b" ")?;
-                std::thread::sleep(Duration::from_millis(200));
+            Some(Page::Endless) => {
+                begin(&mut stream)?;
+                let comments = "<!-- and so on -->\n".repeat(1000);
+                loop {
+                    stream.write_all(comments.as_bytes())?;
+                }
             }
+            Some(Page::Drip) => {
+                begin(&mut stream)?;
+                loop {
+                    stream.write_all(b" ")?;
+                    std::thread::sleep(Duration::from_millis(200));
+                }
+            }
+            Some(Page::Silent) => reader.read_line(&mut line).map(drop),
         }
-        Some(Page::Silent) => reader.read_line(&mut line).map(drop),
     }
 }
 

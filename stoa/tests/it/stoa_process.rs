@@ -62,7 +62,7 @@ impl StoaSettings {
             .stderr(log_file);
         let child = command.spawn().unwrap();
         let mut process =
-            StoaProcess { child, authority: listen, admin, directory: self.directory.clone(), log };
+            StoaProcess { child, authority: listen, directory: self.directory.clone(), log };
         process.wait_until_ready();
         process
     }
@@ -73,7 +73,6 @@ impl StoaSettings {
 pub(crate) struct StoaProcess {
     child: Child,
     authority: String,
-    admin: String,
     directory: PathBuf,
     log: PathBuf,
 }
@@ -82,11 +81,6 @@ impl StoaProcess {
     /// `host:port` of the public listener.
     pub(crate) fn authority(&self) -> &str {
         &self.authority
-    }
-
-    /// `host:port` of the admin listener.
-    pub(crate) fn admin(&self) -> &str {
-        &self.admin
     }
 
     /// The storage directory.

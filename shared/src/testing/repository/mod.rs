@@ -27,6 +27,9 @@ const SECONDS_PER_DAY: i64 = 86_400;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Object(u32);
 
+/// Mode (`100644`), name and content of a tree entry that is written as it is.
+pub type RawEntry<'a> = (&'a str, &'a [u8], &'a [u8]);
+
 /// Why a repository could not be built.
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
@@ -319,7 +322,7 @@ impl Repository {
         format!("{prefix}{time}-{}", &self.id(commit)[..12])
     }
 
-    /// Commits one flat tree of raw entries (mode, name, content) as a new root of `reference`.
+    /// Commits one flat tree of raw entries as a new root of `reference`.
     ///
     /// Entries are written as given, unsorted and unchecked. Returns the commit's id.
     ///
@@ -328,7 +331,7 @@ impl Repository {
     pub fn commit_raw_tree(
         &self,
         reference: &str,
-        entries: &[(&str, &[u8], &[u8])],
+        entries: &[RawEntry<'_>],
     ) -> Result<String, BuildError> {
         let mut tree = Vec::new();
         for (mode, name, content) in entries {

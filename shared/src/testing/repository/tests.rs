@@ -92,7 +92,7 @@ fn names_are_bytes() {
 fn raw_trees_are_written_as_given() {
     let directory = tempfile::tempdir().unwrap();
     let repository = RepositoryBuilder::new().build(directory.path()).unwrap();
-    let entries: &[(&str, &[u8], &[u8])] =
+    let entries: &[RawEntry<'_>] =
         &[("100644", b"..", b"1"), ("100644", b"a", b"2"), ("100644", b"a", b"3")];
     let commit = repository.commit_raw_tree("refs/heads/main", entries).unwrap();
     let names = repository.git(["ls-tree", "--name-only", &commit], b"").unwrap();

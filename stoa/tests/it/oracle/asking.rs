@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::outcome::{Outcome, Resolved};
 use super::scenario::{Ask, Question};
-use crate::go_command::{Download, GoCommand};
+use crate::go_command::{Download, GoCommand, escaped};
 use crate::http_client::Reply;
 use crate::module_zip;
 use crate::stoa_process::StoaProcess;
@@ -122,20 +122,4 @@ fn info(reply: &Reply) -> Result<(String, String, Value), String> {
     let value: Value = serde_json::from_slice(&reply.body).map_err(|error| error.to_string())?;
     let text = |key: &str| value[key].as_str().unwrap_or_default().to_owned();
     Ok((text("Version"), text("Time"), value["Origin"].clone()))
-}
-
-/// The protocol's escape, then what a URL path does not carry as it is.
-pub(crate) fn escaped(text: &str) -> String {
-    let mut escaped = String::new();
-    for character in text.chars() {
-        match character {
-            'A'..='Z' => {
-                escaped.push('!');
-                escaped.push(character.to_ascii_lowercase());
-            }
-            '%' | '#' | '?' | ' ' => escaped.push_str(&format!("%{:02X}", u32::from(character))),
-            _ => escaped.push(character),
-        }
-    }
-    escaped
 }

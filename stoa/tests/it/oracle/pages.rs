@@ -203,7 +203,7 @@ const VARIANTS: &[Variant] = &[
     Variant {
         name: "redirect",
         served: true,
-        page: |m| Page::Redirect(format!("http://other.example/landing/{m}")),
+        page: |m| Page::Redirect(format!("other.example/landing/{m}")),
     },
 ];
 
@@ -239,6 +239,10 @@ fn variants(world: &World) -> Vec<Question> {
     questions.push(query(&agreed, "v1.0.0").gives("v1.0.0"));
     questions.push(query(&disagreed, "v1.0.0").refused());
     questions.push(query("vanity.example/without-page", "v1.0.0").refused());
+    // Deliberate, §7.4: a page cannot make us fetch over an open connection.
+    let open = "vanity.example/open";
+    world.pages.serve(open, Page::import(&[&content(open).replace("https:", "http:")]));
+    questions.push(query(open, "v1.0.0").gives("v1.0.0").stoa_refuses());
     // A repository that is not above the module cannot contain it.
     let elsewhere = "vanity.example/elsewhere";
     world.pages.serve(elsewhere, Page::import(&[&content("vanity.example/else")]));

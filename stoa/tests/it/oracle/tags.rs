@@ -263,7 +263,17 @@ fn tag_of_blob(world: &World) -> Vec<Question> {
     let blob = repository.blob("no commit\n");
     repository.tag("v0.8.0", commit).loose_reference("refs/tags/v0.9.0", blob);
     world.build("tag-of-blob", &repository);
+    let legacy = path("tag-of-blob-legacy");
+    let mut repository = RepositoryBuilder::new();
+    let commit = repository.file("a.go", "package a\n").commit("main");
+    let blob = repository.blob("no commit\n");
+    repository.tag("v1.0.0", commit).tag("v3.0.0", commit);
+    repository.loose_reference("refs/tags/v2.0.0", blob);
+    world.build("tag-of-blob-legacy", &repository);
     vec![
+        // Deliberate, §3.4: one bad major does not take the whole list with it.
+        list(&legacy).refused().stoa_lists(&["v1.0.0", "v3.0.0+incompatible"]),
+        query(&legacy, "v3.0.0").gives("v3.0.0+incompatible"),
         list(&module).lists(&["v0.8.0", "v0.9.0"]),
         query(&module, "v0.8.0").gives("v0.8.0"),
         query(&module, "v0.9.0").refused(),
