@@ -1,1 +1,22 @@
+//! The frontend: answers the go command from storage, or asks the workers and waits.
+//!
+//! It holds nothing that a request needs except memory of what never changes: kill
+//! any, start any. [`app`] is the public router, callable without a socket.
 
+mod background;
+mod error;
+mod freshness;
+mod health;
+mod hot;
+mod metrics;
+mod operations;
+mod proxy;
+mod router;
+mod settings;
+mod state;
+mod versions;
+mod waits;
+
+pub use router::{admin, app};
+pub use settings::FrontendSettings;
+pub use state::Frontend;

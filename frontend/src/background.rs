@@ -1,0 +1,95 @@
+//! Jobs that nobody waits for: refreshing what is stale, recording what was copied in.
+
+use std::{sync::Arc, time::Duration};
+
+use moka::sync::Cache;
+use stoa_shared::queue::{Job, JobKey, Lane, Queue, Task};
+
+use crate::{health::Health, metrics::Metrics};
+
+/// The queue gets this long to accept a job.
+pub(crate) const PUBLISH_PATIENCE: Duration = Duration::from_secs(5);
+
+/// A refresh is asked for at most this often per question: a job that was lost or
+/// failed is asked for again soon, a herd on a stale list is one job.
+const REFRESH_PAUSE: Duration = Duration::from_secs(5);
+
+/// A fill that mends what can be served meanwhile is asked for at most this often per
+/// version: its repository may be gone for good.
+const FILL_PAUSE: Duration = Duration::from_secs(600);
+
+/// How many recent jobs are remembered of each kind; forgetting one costs one more job.
+const REMEMBERED: u64 = 10_000;
+
+/// Publishes background jobs, not too often.
+pub(crate) struct Background {
+    queue: Arc<dyn Queue>,
+    recent_refreshes: Cache<JobKey, ()>,
+    recent_fills: Cache<JobKey, ()>,
+    health: Arc<Health>,
+    metrics: Arc<Metrics>,
+}
+
+impl Background {
+    pub(crate) fn new(queue: Arc<dyn Queue>, health: Arc<Health>, metrics: Arc<Metrics>) -> Self {
+        let recent = |pause| Cache::builder().max_capacity(REMEMBERED).time_to_live(pause).build();
+        Self {
+            queue,
+            recent_refreshes: recent(REFRESH_PAUSE),
+            recent_fills: recent(FILL_PAUSE),
+            health,
+            metrics,
+        }
+    }
+
+    /// Puts the task on the background queue unless it was put there a moment ago.
+    /// Returns at once; the job goes out even if the client that caused it leaves.
+    pub(crate) fn publish(&self, task: Task) {
+        let job = Job::new(task);
+        let recent = match &job.task {
+            Task::Fill { .. } => &self.recent_fills,
+            Task::List { .. } | Task::Latest { .. } | Task::Query { .. } => &self.recent_refreshes,
+        };
+        if !recent.entry(job.key()).or_insert(()).is_fresh() {
+            return;
+        }
+        let queue = Arc::clone(&self.queue);
+        let health = Arc::clone(&self.health);
+        let metrics = Arc::clone(&self.metrics);
+        let recent = recent.clone();
+        tokio::spawn(async move {
+            let accepted = publish(&*queue, &job, Lane::Background, &health, &metrics).await;
+            if !accepted {
+                recent.invalidate(&job.key());
+            }
+        });
+    }
+}
+
+/// Publishes one job, notes how the queue took it, and tells whether it did.
+pub(crate) async fn publish(
+    queue: &dyn Queue,
+    job: &Job,
+    lane: Lane,
+    health: &Health,
+    metrics: &Metrics,
+) -> bool {
+    let result = tokio::time::timeout(PUBLISH_PATIENCE, queue.publish(job, lane)).await;
+    let accepted = matches!(result, Ok(Ok(())));
+    match result {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => {
+            tracing::warn!(job.key = %job.key(), error = &error as &dyn std::error::Error, "job not published");
+        }
+        Err(_) => {
+            tracing::warn!(job.key = %job.key(), "job not published: the queue did not answer")
+        }
+    }
+    let lane = match lane {
+        Lane::Interactive => "interactive",
+        Lane::Background => "background",
+    };
+    metrics.count_published(job.task.kind(), lane, accepted);
+    health.note_queue(accepted);
+    accepted
+}

@@ -1,0 +1,276 @@
+//! The one table from meaning to response.
+//!
+//! The go command goes on to the next proxy only after 404 and 410, so these are said
+//! only when absence is known or was asked for; everything else is 5xx (go-modules §1.3, §1.4).
+
+use std::{error::Error, fmt};
+
+use axum::{
+    body::Body,
+    response::{IntoResponse, Response},
+};
+use http::{
+    HeaderMap, HeaderValue, StatusCode,
+    header::{ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER},
+};
+use stoa_shared::{
+    answer::{Failure, Meaning},
+    storage::StorageError,
+};
+use tracing::Level;
+
+use crate::waits::WaitOver;
+
+/// The go command shows at most 648 bytes of a body; ours stay below.
+const LONGEST_BODY: usize = 600;
+
+/// What went wrong for the client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Trouble {
+    /// The path is none of the protocol's.
+    Malformed,
+    /// There is no such module or version.
+    Absent,
+    /// It is there, but can never be a valid module version.
+    Invalid,
+    /// It is not here, and nobody may be asked: HEAD, or `Disable-Module-Fetch`.
+    NotStored,
+    /// Neither GET nor HEAD.
+    MethodNotAllowed,
+    /// The origin is in trouble.
+    OriginUnavailable,
+    /// The origin did not answer in time.
+    OriginTimeout,
+    /// The worker is in trouble.
+    Internal,
+    /// Our storage is in trouble.
+    StorageUnavailable,
+    /// The queue did not take the job.
+    QueueUnavailable,
+    /// What lies in storage is not what was recorded.
+    Damaged,
+    /// The job takes longer than a request may wait.
+    WaitOver,
+}
+
+/// How a [`Trouble`] looks from outside.
+#[derive(Debug, PartialEq, Eq)]
+struct Row {
+    status: StatusCode,
+    first_words: &'static str,
+    /// Seconds.
+    retry_after: Option<&'static str>,
+    cache_control: &'static str,
+    level: Level,
+}
+
+/// A failed request: its [`Trouble`], one line for the client, and the cause for the log.
+#[derive(Debug)]
+pub(crate) struct ApiError {
+    trouble: Trouble,
+    message: String,
+    cause: Option<Box<dyn Error + Send + Sync>>,
+}
+
+impl Trouble {
+    fn row(self) -> Row {
+        use Trouble::*;
+        const NEVER: &str = "no-store";
+        const NOT_FOUND: (StatusCode, &str) = (StatusCode::NOT_FOUND, "not found");
+        const UNAVAILABLE: StatusCode = StatusCode::SERVICE_UNAVAILABLE;
+        let ((status, first_words), retry_after, cache_control, level) = match self {
+            Malformed => (NOT_FOUND, None, "public, max-age=86400", Level::DEBUG),
+            Absent => (NOT_FOUND, None, "public, max-age=10", Level::DEBUG),
+            Invalid => (NOT_FOUND, None, "public, max-age=10", Level::DEBUG),
+            NotStored => (NOT_FOUND, None, NEVER, Level::DEBUG),
+            MethodNotAllowed => {
+                ((StatusCode::METHOD_NOT_ALLOWED, "method not allowed"), None, NEVER, Level::DEBUG)
+            }
+            OriginUnavailable => {
+                ((UNAVAILABLE, "origin unavailable"), Some("10"), NEVER, Level::WARN)
+            }
+            OriginTimeout => {
+                ((StatusCode::GATEWAY_TIMEOUT, "origin timeout"), Some("10"), NEVER, Level::WARN)
+            }
+            Internal => ((UNAVAILABLE, "internal error"), Some("10"), NEVER, Level::ERROR),
+            StorageUnavailable => {
+                ((UNAVAILABLE, "storage unavailable"), Some("5"), NEVER, Level::ERROR)
+            }
+            QueueUnavailable => {
+                ((UNAVAILABLE, "queue unavailable"), Some("5"), NEVER, Level::ERROR)
+            }
+            Damaged => ((UNAVAILABLE, "damaged copy"), Some("10"), NEVER, Level::ERROR),
+            WaitOver => {
+                ((StatusCode::GATEWAY_TIMEOUT, "still working"), Some("30"), NEVER, Level::INFO)
+            }
+        };
+        Row { status, first_words, retry_after, cache_control, level }
+    }
+}
+
+impl ApiError {
+    /// `message` names the object; the first words come from the table.
+    pub(crate) fn new(trouble: Trouble, message: impl Into<String>) -> Self {
+        Self { trouble, message: message.into(), cause: None }
+    }
+
+    /// What a worker's failure to answer about `subject` means for the client.
+    pub(crate) fn failed(subject: &str, failure: &Failure) -> Self {
+        let trouble = match failure.meaning {
+            Meaning::Absent => Trouble::Absent,
+            Meaning::Invalid => Trouble::Invalid,
+            Meaning::OriginUnavailable => Trouble::OriginUnavailable,
+            Meaning::OriginTimeout => Trouble::OriginTimeout,
+            Meaning::Internal => Trouble::Internal,
+        };
+        // Said once, whoever said it first.
+        let reason = failure.message.strip_prefix("not found: ").unwrap_or(&failure.message);
+        if reason.starts_with(subject) {
+            Self::new(trouble, reason)
+        } else {
+            Self::new(trouble, format!("{subject}: {reason}"))
+        }
+    }
+
+    /// `subject` is not here, and nobody may be asked.
+    pub(crate) fn not_stored(subject: &str) -> Self {
+        Self::new(Trouble::NotStored, format!("{subject}: not stored here, and not to be fetched"))
+    }
+
+    /// The job about `subject` could not be published.
+    pub(crate) fn queue_unavailable(subject: &str) -> Self {
+        let message = format!("{subject}: not stored here, and no job can be queued to fetch it");
+        Self::new(Trouble::QueueUnavailable, message)
+    }
+
+    /// The wait for `subject` is over.
+    pub(crate) fn wait_over(subject: &str, _: WaitOver) -> Self {
+        Self::new(Trouble::WaitOver, format!("{subject}: being fetched, ask again in a while"))
+    }
+
+    /// What storage's error means for whoever asked for `subject`. The client is not
+    /// told keys or hosts, the log is.
+    pub(crate) fn storage(subject: &str, error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        let message = format!("{subject}: cannot be read now");
+        Self { cause: Some(error.into()), ..Self::new(Trouble::StorageUnavailable, message) }
+    }
+
+    /// `subject`'s object is not the one that was recorded.
+    pub(crate) fn damaged(subject: &str, error: Option<StorageError>) -> Self {
+        let message = format!("{subject}: the stored copy is being checked");
+        let cause = error.map(Into::into);
+        Self { cause, ..Self::new(Trouble::Damaged, message) }
+    }
+
+    /// The response to a GET or, without its body, to a HEAD.
+    pub(crate) fn respond(self, is_head: bool) -> Response {
+        let row = self.trouble.row();
+        self.log(&row);
+        let body = one_line(row.first_words, &self.message);
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+        headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static(row.cache_control));
+        if let Some(seconds) = row.retry_after {
+            headers.insert(RETRY_AFTER, HeaderValue::from_static(seconds));
+        }
+        if self.trouble == Trouble::MethodNotAllowed {
+            headers.insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+        }
+        let body = if is_head { Body::empty() } else { Body::from(body) };
+        (row.status, headers, body).into_response()
+    }
+
+    fn log(&self, row: &Row) {
+        let status = row.status.as_u16();
+        let cause = self.cause.as_ref().map(|cause| &**cause as &dyn Error);
+        let words = row.first_words;
+        match row.level {
+            Level::ERROR => tracing::error!(status, error = cause, "{words}: {}", self.message),
+            Level::WARN => tracing::warn!(status, error = cause, "{words}: {}", self.message),
+            Level::INFO => tracing::info!(status, error = cause, "{words}: {}", self.message),
+            _ => tracing::debug!(status, error = cause, "{words}: {}", self.message),
+        }
+    }
+}
+
+impl fmt::Display for ApiError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.trouble.row().first_words, self.message)
+    }
+}
+
+/// One printable line within the limit: the go command shows nothing at all of a body
+/// with a character that it does not hold printable.
+fn one_line(first_words: &str, message: &str) -> String {
+    let mut line = String::with_capacity(first_words.len() + 2 + message.len());
+    for character in first_words.chars().chain(": ".chars()).chain(message.chars()) {
+        let printable = match character {
+            _ if character.is_ascii_graphic() || character.is_alphanumeric() => character,
+            _ if character.is_whitespace() => ' ',
+            _ => '?',
+        };
+        if line.len() + printable.len_utf8() > LONGEST_BODY {
+            break;
+        }
+        line.push(printable);
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_meaning_has_its_response() {
+        use Trouble::*;
+        let table = [
+            (Malformed, 404, "not found", None),
+            (Absent, 404, "not found", None),
+            (Invalid, 404, "not found", None),
+            (NotStored, 404, "not found", None),
+            (MethodNotAllowed, 405, "method not allowed", None),
+            (OriginUnavailable, 503, "origin unavailable", Some("10")),
+            (OriginTimeout, 504, "origin timeout", Some("10")),
+            (Internal, 503, "internal error", Some("10")),
+            (StorageUnavailable, 503, "storage unavailable", Some("5")),
+            (QueueUnavailable, 503, "queue unavailable", Some("5")),
+            (Damaged, 503, "damaged copy", Some("10")),
+            (WaitOver, 504, "still working", Some("30")),
+        ];
+        for (trouble, status, first_words, retry_after) in table {
+            let response = ApiError::new(trouble, "m@v1.0.0").respond(false);
+            let row = trouble.row();
+            assert_eq!(response.status(), status, "{trouble:?}");
+            assert_eq!(row.first_words, first_words, "{trouble:?}");
+            assert_eq!(row.retry_after, retry_after, "{trouble:?}");
+            assert_eq!(response.headers().get(RETRY_AFTER).is_some(), status >= 500, "{trouble:?}");
+            let remembered = response.headers()[CACHE_CONTROL] != "no-store";
+            assert!(!remembered || status == 404, "{trouble:?}");
+        }
+    }
+
+    #[test]
+    fn a_failure_is_named_once() {
+        let table = [
+            (Meaning::Absent, "unknown revision", "not found: m@v1.0.0: unknown revision"),
+            (Meaning::Absent, "not found: m@v1.0.0: gone", "not found: m@v1.0.0: gone"),
+            (Meaning::Invalid, "m@v1.0.0: bad zip", "not found: m@v1.0.0: bad zip"),
+            (Meaning::OriginTimeout, "git: 30 s", "origin timeout: m@v1.0.0: git: 30 s"),
+        ];
+        for (meaning, message, expected) in table {
+            let failure =
+                Failure { at: jiff::Timestamp::UNIX_EPOCH, meaning, message: message.to_owned() };
+            assert_eq!(ApiError::failed("m@v1.0.0", &failure).to_string(), expected);
+        }
+    }
+
+    #[test]
+    fn a_body_is_one_printable_line() {
+        assert_eq!(one_line("a", "b\nc\u{1b}[31m\u{202e}d é"), "a: b c?[31m?d é");
+        let long = one_line("a", &"é".repeat(600));
+        assert_eq!(long.len(), 599);
+        assert!(long.is_char_boundary(long.len()));
+    }
+}

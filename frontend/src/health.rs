@@ -1,0 +1,111 @@
+//! Whether this frontend should be given requests.
+
+use std::{
+    fmt,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use stoa_shared::storage::{Storage, StorageKey};
+use tokio::time::Instant;
+
+/// Storage may be out of reach this long before the frontend calls itself unready:
+/// long enough that one hiccup of a shared store does not take all frontends out.
+const STORAGE_PATIENCE: Duration = Duration::from_secs(30);
+
+/// How often storage is looked at.
+const PROBE_INTERVAL: Duration = Duration::from_secs(5);
+
+/// How often it is looked at until it is seen for the first time.
+const FIRST_PROBE_INTERVAL: Duration = Duration::from_millis(500);
+
+/// What readiness depends on (kubernetes §5): storage and shutdown, never the queue,
+/// because hits need none.
+#[derive(Debug, Default)]
+pub(crate) struct Health {
+    storage_seen: Mutex<Option<Instant>>,
+    draining: AtomicBool,
+    queue_failing: AtomicBool,
+}
+
+/// Why the frontend is not ready.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Unready {
+    /// Storage has not been seen yet.
+    Starting,
+    /// Shutdown has begun.
+    Draining,
+    /// Storage has been out of reach for too long.
+    WithoutStorage,
+}
+
+impl Health {
+    /// `Ok` when requests are welcome.
+    pub(crate) fn ready(&self) -> Result<(), Unready> {
+        if self.draining.load(Ordering::Relaxed) {
+            return Err(Unready::Draining);
+        }
+        match *self.storage_seen.lock().unwrap_or_else(PoisonError::into_inner) {
+            None => Err(Unready::Starting),
+            Some(seen) if seen.elapsed() > STORAGE_PATIENCE => Err(Unready::WithoutStorage),
+            Some(_) => Ok(()),
+        }
+    }
+
+    /// What does not work although the frontend is ready.
+    pub(crate) fn degraded(&self) -> Option<&'static str> {
+        self.queue_failing
+            .load(Ordering::Relaxed)
+            .then_some("degraded: the job queue is unavailable, misses are refused")
+    }
+
+    /// Shutdown has begun; there is no way back.
+    pub(crate) fn drain(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the queue took the last job.
+    pub(crate) fn note_queue(&self, accepted: bool) {
+        self.queue_failing.store(!accepted, Ordering::Relaxed);
+    }
+
+    /// Looks at storage again and again, forever.
+    pub(crate) async fn watch(&self, storage: &dyn Storage) {
+        loop {
+            let seen = self.probe(storage).await;
+            let started = self.ready() != Err(Unready::Starting);
+            let pause = if seen || started { PROBE_INTERVAL } else { FIRST_PROBE_INTERVAL };
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    /// Looks at storage once; whether it answered.
+    pub(crate) async fn probe(&self, storage: &dyn Storage) -> bool {
+        let key = StorageKey::format();
+        let seen = match tokio::time::timeout(PROBE_INTERVAL, storage.head(&key)).await {
+            Ok(Ok(_)) => true,
+            Ok(Err(error)) => error.is_not_found(),
+            Err(_) => false,
+        };
+        if seen {
+            *self.storage_seen.lock().unwrap_or_else(PoisonError::into_inner) =
+                Some(Instant::now());
+        } else {
+            tracing::warn!("storage does not answer the readiness probe");
+        }
+        seen
+    }
+}
+
+impl fmt::Display for Unready {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Starting => "not ready: storage has not answered yet",
+            Self::Draining => "not ready: shutting down",
+            Self::WithoutStorage => "not ready: storage has not answered for 30 s",
+        })
+    }
+}

@@ -1,0 +1,172 @@
+//! The hot path: ready responses in memory, by raw URL path, found before anything is parsed.
+//!
+//! What never changes stays until memory is needed; an answer that may change stays
+//! until its freshness ends.
+
+use std::{sync::Arc, time::Instant};
+
+use bytes::Bytes;
+use http::{
+    HeaderMap, HeaderValue, Method, Request, Response, StatusCode,
+    header::{
+        ACCEPT_RANGES, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, ETAG, IF_NONE_MATCH, RANGE,
+    },
+};
+use http_body_util::Full;
+use moka::sync::Cache;
+
+use crate::{metrics::Kind, proxy::conditional};
+
+/// Larger documents are streamed from storage each time, so that few of them cannot
+/// push out many small ones, and no request holds more than this of an object.
+pub(crate) const LARGEST_DOCUMENT: u64 = 64 << 10;
+
+/// What one entry costs beside its body and its path: headers, map and policy, measured in bytes.
+const ENTRY_OVERHEAD: usize = 512;
+
+/// Bounded memory of ready responses.
+pub(crate) struct HotCache {
+    entries: Cache<String, Arc<Document>>,
+}
+
+/// A whole small response body and what is said about it.
+#[derive(Debug)]
+pub(crate) struct Document {
+    pub(crate) kind: Kind,
+    pub(crate) content_type: HeaderValue,
+    pub(crate) cache_control: HeaderValue,
+    /// Quoted, strong.
+    pub(crate) etag: Option<HeaderValue>,
+    /// Whether parts of it may be asked for: then a request with `Range` is not answered here.
+    pub(crate) accepts_ranges: bool,
+    /// Not to be used from then on; `None` for what never changes.
+    pub(crate) fresh_until: Option<Instant>,
+    pub(crate) body: Bytes,
+}
+
+impl HotCache {
+    /// At most `bytes` of memory, counted roughly.
+    pub(crate) fn new(bytes: u64) -> Self {
+        let weigh = |path: &String, document: &Arc<Document>| {
+            let size = path.len() + document.body.len() + ENTRY_OVERHEAD;
+            u32::try_from(size).unwrap_or(u32::MAX)
+        };
+        Self { entries: Cache::builder().max_capacity(bytes).weigher(weigh).build() }
+    }
+
+    /// The ready response to the request, if there is one.
+    pub(crate) fn answer<B>(&self, request: &Request<B>) -> Option<(Kind, Response<Full<Bytes>>)> {
+        let is_head = match *request.method() {
+            Method::GET => false,
+            Method::HEAD => true,
+            _ => return None,
+        };
+        let document = self.entries.get(request.uri().path())?;
+        if document.fresh_until.is_some_and(|end| Instant::now() >= end)
+            || (document.accepts_ranges && request.headers().contains_key(RANGE))
+        {
+            return None;
+        }
+        Some((document.kind, document.respond(is_head, request.headers())))
+    }
+
+    /// Remembers the response to GET `path`.
+    pub(crate) fn remember(&self, path: &str, document: Arc<Document>) {
+        self.entries.insert(path.to_owned(), document);
+    }
+}
+
+impl Document {
+    /// The response to a GET, or to a HEAD, with these request headers.
+    pub(crate) fn respond(&self, is_head: bool, asked: &HeaderMap) -> Response<Full<Bytes>> {
+        let mut headers = HeaderMap::with_capacity(6);
+        headers.insert(CACHE_CONTROL, self.cache_control.clone());
+        if let Some(etag) = &self.etag {
+            headers.insert(ETAG, etag.clone());
+            let condition = asked.get(IF_NONE_MATCH);
+            if condition.is_some_and(|tags| conditional::matches_weakly(tags, etag)) {
+                let mut response = Response::new(Full::default());
+                *response.status_mut() = StatusCode::NOT_MODIFIED;
+                *response.headers_mut() = headers;
+                return response;
+            }
+        }
+        headers.insert(CONTENT_TYPE, self.content_type.clone());
+        if self.accepts_ranges {
+            headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+        }
+        let body = if is_head {
+            headers.insert(CONTENT_LENGTH, HeaderValue::from(self.body.len()));
+            Full::default()
+        } else {
+            // The server writes Content-Length from the body's exact size.
+            Full::new(self.body.clone())
+        };
+        let mut response = Response::new(body);
+        *response.headers_mut() = headers;
+        response
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn document(fresh_until: Option<Instant>) -> Arc<Document> {
+        Arc::new(Document {
+            kind: Kind::Info,
+            content_type: HeaderValue::from_static("application/json"),
+            cache_control: HeaderValue::from_static("public"),
+            etag: Some(HeaderValue::from_static("\"e\"")),
+            accepts_ranges: false,
+            fresh_until,
+            body: Bytes::from_static(b"{}"),
+        })
+    }
+
+    fn get(path: &str) -> Request<()> {
+        Request::get(path).body(()).unwrap()
+    }
+
+    #[test]
+    fn what_is_no_longer_fresh_is_not_used() {
+        let hot = HotCache::new(1 << 20);
+        hot.remember("/never-changes", document(None));
+        hot.remember("/fresh", document(Some(Instant::now() + Duration::from_secs(60))));
+        hot.remember("/stale", document(Some(Instant::now())));
+        assert!(hot.answer(&get("/never-changes")).is_some());
+        assert!(hot.answer(&get("/fresh?query=ignored")).is_some());
+        assert!(hot.answer(&get("/stale")).is_none());
+        assert!(hot.answer(&get("/unknown")).is_none());
+    }
+
+    #[test]
+    fn only_reading_is_answered_from_memory() {
+        let hot = HotCache::new(1 << 20);
+        hot.remember("/x", document(None));
+        assert!(hot.answer(&Request::post("/x").body(()).unwrap()).is_none());
+        let (_, response) = hot.answer(&Request::head("/x").body(()).unwrap()).unwrap();
+        assert_eq!(response.headers()[CONTENT_LENGTH], "2");
+    }
+
+    #[test]
+    fn a_client_that_has_it_is_told_so() {
+        let conditional = Request::get("/x").header(IF_NONE_MATCH, "\"e\"").body(()).unwrap();
+        let response = document(None).respond(false, conditional.headers());
+        assert_eq!(response.status(), StatusCode::NOT_MODIFIED);
+        assert!(!response.headers().contains_key(CONTENT_TYPE));
+    }
+
+    #[test]
+    fn memory_is_bounded() {
+        let hot = HotCache::new(20 * ENTRY_OVERHEAD as u64);
+        for number in 0..1000 {
+            hot.remember(&format!("/{number}"), document(None));
+        }
+        hot.entries.run_pending_tasks();
+        assert!(hot.entries.entry_count() <= 20, "{}", hot.entries.entry_count());
+    }
+}

@@ -1,0 +1,135 @@
+//! `list`, `@latest` and `.info` of a branch, tag or commit: answers that may change,
+//! stored by workers, served stale while one job refreshes them.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use axum::{body::Body, response::Response};
+use bytes::Bytes;
+use http::HeaderValue;
+use jiff::Timestamp;
+use stoa_shared::{
+    answer::{Good, Question, Value},
+    module::ModulePath,
+};
+
+use super::{Asked, JSON, TEXT};
+use crate::{
+    error::{ApiError, Trouble},
+    freshness::{Standing, standing},
+    hot::{Document, LARGEST_DOCUMENT},
+    metrics::Kind,
+    state::Frontend,
+    versions::read_answer,
+    waits::Outcome,
+};
+
+/// A stale answer is served from memory this long before storage is looked at again
+/// for the refreshed one.
+const STALE_PAUSE: Duration = Duration::from_secs(1);
+
+/// Answers the question from storage, or asks the workers and waits.
+pub(super) async fn serve(
+    frontend: &Frontend,
+    asked: &Asked,
+    module: &ModulePath,
+    question: Question,
+) -> Result<Response, ApiError> {
+    let subject = subject(module, &question);
+    let settings = &frontend.settings;
+    let answer = read_answer(&*frontend.storage, module, &question)
+        .await
+        .map_err(|error| ApiError::storage(&subject, error))?;
+    let (good, usable) =
+        match standing(answer, Timestamp::now(), settings.freshness, settings.negative) {
+            Standing::Fresh(good, left) => (good, left),
+            Standing::Stale(good) => {
+                if asked.may_ask {
+                    frontend.background.publish(question.task(module));
+                }
+                (good, STALE_PAUSE)
+            }
+            Standing::Remembered(failure) => return Err(ApiError::failed(&subject, &failure)),
+            Standing::Unknown if !asked.may_ask => return Err(ApiError::not_stored(&subject)),
+            Standing::Unknown => {
+                let good = wait(frontend, module, &question, &subject).await?;
+                (good, STALE_PAUSE.min(settings.freshness))
+            }
+        };
+    let document = document(frontend, &question, &subject, good, usable)?;
+    let response = document.respond(asked.is_head, &asked.headers);
+    // Whether a refresh may be asked for differs between callers: only those who may
+    // leave their stale answer to the others.
+    if asked.may_ask && document.body.len() as u64 <= LARGEST_DOCUMENT {
+        frontend.hot.remember(&asked.path, Arc::new(document));
+    }
+    Ok(response.map(Body::new))
+}
+
+async fn wait(
+    frontend: &Frontend,
+    module: &ModulePath,
+    question: &Question,
+    subject: &str,
+) -> Result<Good, ApiError> {
+    let outcome = frontend.waits.outcome(module, question).await;
+    match outcome.map_err(|over| ApiError::wait_over(subject, over))? {
+        Outcome::Answered(good) => Ok(Arc::unwrap_or_clone(good)),
+        Outcome::Failed(failure) => Err(ApiError::failed(subject, &failure)),
+        Outcome::StorageUnavailable(error) => Err(ApiError::storage(subject, error)),
+        Outcome::QueueUnavailable => Err(ApiError::queue_unavailable(subject)),
+        Outcome::Filled => Err(misfit(subject)),
+    }
+}
+
+/// The response document of a good answer.
+fn document(
+    frontend: &Frontend,
+    question: &Question,
+    subject: &str,
+    good: Good,
+    usable: Duration,
+) -> Result<Document, ApiError> {
+    let (kind, content_type, body) = match (question, good.value) {
+        (Question::List, Value::Versions(versions)) => {
+            let lines: String = versions.iter().map(|version| format!("{version}\n")).collect();
+            (Kind::List, TEXT, lines.into_bytes())
+        }
+        (Question::Latest | Question::Query(_), Value::Version(info)) => {
+            let kind =
+                if matches!(question, Question::Latest) { Kind::Latest } else { Kind::Query };
+            let json = serde_json::to_vec(&info).map_err(|_| misfit(subject))?;
+            (kind, JSON, json)
+        }
+        _ => return Err(misfit(subject)),
+    };
+    let seconds = frontend.settings.freshness.as_secs();
+    let cache_control = HeaderValue::try_from(format!("public, max-age={seconds}"))
+        .expect("a number is a valid header value");
+    Ok(Document {
+        kind,
+        content_type,
+        cache_control,
+        etag: None,
+        accepts_ranges: false,
+        fresh_until: Some(Instant::now() + usable),
+        body: Bytes::from(body),
+    })
+}
+
+/// What the question is about, as error lines begin.
+fn subject(module: &ModulePath, question: &Question) -> String {
+    match question {
+        Question::List => module.to_string(),
+        Question::Latest => format!("{module}@latest"),
+        Question::Query(query) => format!("{module}@{query}"),
+        Question::Fill(version) => format!("{module}@{version}"),
+    }
+}
+
+/// The stored answer is of another kind than its question.
+fn misfit(subject: &str) -> ApiError {
+    ApiError::new(Trouble::Internal, format!("{subject}: the stored answer does not fit"))
+}

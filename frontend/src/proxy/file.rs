@@ -1,0 +1,344 @@
+//! `.info`, `.mod` and `.zip` of a canonical version: immutable, from storage, or after a fill.
+//!
+//! What a reader gets belongs together. A version's files are final once its `.info`
+//! is visible, so `.info` is always seen first; from then on the entity tags in the
+//! catalog entry are read conditions, so that a damaged or exchanged object is told
+//! apart from the recorded one before its first byte is sent.
+
+use std::{ops::Range, sync::Arc};
+
+use axum::{body::Body, response::Response};
+use http::{
+    HeaderMap, HeaderValue, StatusCode,
+    header::{
+        ACCEPT_RANGES, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG,
+        IF_NONE_MATCH, IF_RANGE, RANGE,
+    },
+};
+use stoa_shared::{
+    catalog::StoredFile,
+    queue::Task,
+    storage::{GetOptions, Object, ObjectMeta, StorageError, StorageKey},
+};
+
+use super::{
+    Asked, JSON, TEXT, ZIP,
+    conditional::{self, Wanted, wanted},
+};
+use crate::{
+    error::{ApiError, Trouble},
+    hot::{Document, LARGEST_DOCUMENT},
+    metrics::Kind,
+    state::Frontend,
+    versions::{ModuleVersion, Space, Visible, read_whole},
+    waits::Outcome,
+};
+
+/// A version never changes: a week, as is practice elsewhere (go-modules §1.10).
+const IMMUTABLE: HeaderValue = HeaderValue::from_static("public, max-age=604800, immutable");
+
+/// Which of a version's files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum File {
+    Info,
+    GoMod,
+    Zip,
+}
+
+/// Serves the file from storage, or has the version filled and waits.
+pub(super) async fn serve(
+    frontend: &Frontend,
+    asked: &Asked,
+    id: &ModuleVersion,
+    file: File,
+) -> Result<Response, ApiError> {
+    let serving = Serving { frontend, asked, id, file, subject: subject(id) };
+    if let Some(response) = serving.stored().await? {
+        return Ok(response);
+    }
+    if !asked.may_ask {
+        return Err(ApiError::not_stored(&serving.subject));
+    }
+    serving.fill().await?;
+    // The fill was for the version; what it made of this file is seen now.
+    match serving.stored().await? {
+        Some(response) => Ok(response),
+        None => Err(ApiError::damaged(&serving.subject, None)),
+    }
+}
+
+/// One request for one file.
+struct Serving<'a> {
+    frontend: &'a Frontend,
+    asked: &'a Asked,
+    id: &'a ModuleVersion,
+    file: File,
+    subject: String,
+}
+
+/// What reading a file needs: where it lies and what was recorded of it.
+struct Source {
+    key: StorageKey,
+    recorded: Option<StoredFile>,
+}
+
+impl Serving<'_> {
+    /// The response if the file is there.
+    async fn stored(&self) -> Result<Option<Response>, ApiError> {
+        if self.file == File::Info {
+            return self.stored_info().await;
+        }
+        // A second look, because what is remembered may be from before a repair.
+        for _ in 0..2 {
+            let versions = &self.frontend.versions;
+            let Some(visible) = self.storage(versions.find(self.id).await)? else {
+                return Ok(None);
+            };
+            let source = self.source(visible).await?;
+            match self.read(&source).await {
+                Ok(response) => return Ok(Some(response)),
+                Err(StorageError::NotFound { .. }) => {
+                    versions.forget(self.id);
+                    return Ok(None);
+                }
+                Err(StorageError::PreconditionFailed { .. }) => versions.forget(self.id),
+                Err(error) => return Err(ApiError::storage(&self.subject, error)),
+            }
+        }
+        // Not even the entry in storage fits: never the wrong bytes.
+        if self.asked.may_ask {
+            self.frontend.background.publish(self.task());
+        }
+        Err(ApiError::damaged(&self.subject, None))
+    }
+
+    async fn stored_info(&self) -> Result<Option<Response>, ApiError> {
+        let opened = self.storage(self.frontend.versions.open_info(self.id).await)?;
+        let Some((object, visible)) = opened else { return Ok(None) };
+        self.have_recorded(&visible);
+        let key = self.id.info_key(visible.space);
+        self.whole(&key, object).await.map(Some).map_err(|error| self.unreadable(error))
+    }
+
+    /// Where the file lies, and the entity tag that it must carry.
+    async fn source(&self, visible: Visible) -> Result<Source, ApiError> {
+        match self.file {
+            File::Info | File::GoMod => {
+                self.have_recorded(&visible);
+                let recorded = visible.entry.map(|entry| entry.go_mod.clone());
+                Ok(Source { key: self.id.go_mod_key(visible.space), recorded })
+            }
+            File::Zip => {
+                let looked_up = self.frontend.versions.with_entry(self.id, visible).await;
+                let visible = self.storage(looked_up)?;
+                self.have_recorded(&visible);
+                let entry = visible.entry.as_deref();
+                if visible.space == Space::ModOnly {
+                    let reason = entry.and_then(|entry| entry.zip_refusal.as_deref());
+                    let reason = reason.unwrap_or("its zip cannot be made");
+                    let message = format!("{}: {reason}", self.subject);
+                    return Err(ApiError::new(Trouble::Invalid, message));
+                }
+                let recorded = entry.and_then(|entry| entry.zip.clone());
+                Ok(Source { key: self.id.zip_key(), recorded })
+            }
+        }
+    }
+
+    /// Reads the file under its recorded entity tag.
+    async fn read(&self, source: &Source) -> Result<Response, StorageError> {
+        let storage = &self.frontend.storage;
+        let headers = &self.asked.headers;
+        let conditional = headers.contains_key(RANGE) || headers.contains_key(IF_NONE_MATCH);
+        if self.asked.is_head || (self.file == File::Zip && conditional) {
+            let meta = storage.head(&source.key).await?;
+            check(&source.key, source.recorded.as_ref(), &meta)?;
+            return self.conditional(&source.key, meta).await;
+        }
+        let if_match = source.recorded.as_ref().map(|file| file.etag.clone());
+        let object = storage.get(&source.key, GetOptions { range: None, if_match }).await?;
+        check(&source.key, source.recorded.as_ref(), &object.meta)?;
+        self.whole(&source.key, object).await
+    }
+
+    /// The response to HEAD, and to a GET that may want less than the whole.
+    async fn conditional(
+        &self,
+        key: &StorageKey,
+        meta: ObjectMeta,
+    ) -> Result<Response, StorageError> {
+        let asked = &self.asked.headers;
+        let mut headers = self.headers(&meta);
+        let etag = headers.get(ETAG).cloned();
+        let known = asked.get(IF_NONE_MATCH).zip(etag.as_ref());
+        if known.is_some_and(|(condition, etag)| conditional::matches_weakly(condition, etag)) {
+            headers.remove(CONTENT_TYPE);
+            return Ok(respond(StatusCode::NOT_MODIFIED, headers, Body::empty()));
+        }
+        // Range is defined for GET alone.
+        let range = asked.get(RANGE).filter(|_| !self.asked.is_head && self.file == File::Zip);
+        let (status, part) = match wanted(range, asked.get(IF_RANGE), etag.as_ref(), meta.size) {
+            Wanted::Whole => (StatusCode::OK, 0..meta.size),
+            Wanted::Part(part) => {
+                headers.insert(CONTENT_RANGE, content_range(&part, meta.size));
+                (StatusCode::PARTIAL_CONTENT, part)
+            }
+            Wanted::Unsatisfiable => {
+                headers.insert(CONTENT_RANGE, header(format!("bytes */{}", meta.size)));
+                headers.insert(CONTENT_LENGTH, HeaderValue::from(0));
+                headers.remove(CONTENT_TYPE);
+                headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+                return Ok(respond(StatusCode::RANGE_NOT_SATISFIABLE, headers, Body::empty()));
+            }
+        };
+        headers.insert(CONTENT_LENGTH, HeaderValue::from(part.end - part.start));
+        let body = if self.asked.is_head || part.is_empty() {
+            Body::empty()
+        } else {
+            let options = GetOptions { range: Some(part), if_match: Some(meta.etag) };
+            Body::from_stream(self.frontend.storage.get(key, options).await?.body)
+        };
+        Ok(respond(status, headers, body))
+    }
+
+    /// The response with the whole object: from memory, and remembered, if it is small.
+    async fn whole(&self, key: &StorageKey, object: Object) -> Result<Response, StorageError> {
+        let meta = &object.meta;
+        if meta.size > LARGEST_DOCUMENT {
+            let mut headers = self.headers(meta);
+            headers.insert(CONTENT_LENGTH, HeaderValue::from(meta.size));
+            let body =
+                if self.asked.is_head { Body::empty() } else { Body::from_stream(object.body) };
+            return Ok(respond(StatusCode::OK, headers, body));
+        }
+        let etag = entity_tag(meta);
+        let document = Arc::new(Document {
+            kind: match self.file {
+                File::Info => Kind::Info,
+                File::GoMod => Kind::GoMod,
+                File::Zip => Kind::Zip,
+            },
+            content_type: self.content_type(),
+            cache_control: IMMUTABLE,
+            etag,
+            accepts_ranges: self.file == File::Zip,
+            fresh_until: None,
+            body: read_whole(key, object).await?,
+        });
+        self.frontend.hot.remember(&self.asked.path, Arc::clone(&document));
+        let response = document.respond(self.asked.is_head, &self.asked.headers);
+        Ok(response.map(Body::new))
+    }
+
+    /// Has the version filled, together with everyone who waits for it.
+    async fn fill(&self) -> Result<(), ApiError> {
+        let waits = &self.frontend.waits;
+        let outcome = waits.outcome(&self.id.module, &self.id.question()).await;
+        match outcome.map_err(|over| ApiError::wait_over(&self.subject, over))? {
+            Outcome::Filled | Outcome::Answered(_) => Ok(()),
+            Outcome::Failed(failure) => Err(ApiError::failed(&self.subject, &failure)),
+            Outcome::StorageUnavailable(error) => Err(ApiError::storage(&self.subject, error)),
+            Outcome::QueueUnavailable => Err(ApiError::queue_unavailable(&self.subject)),
+        }
+    }
+
+    /// Sees to it that a version which was copied in gets its catalog entry. For small
+    /// files the entry is looked up aside, and only while nobody else does: a first
+    /// read costs one read.
+    fn have_recorded(&self, visible: &Visible) {
+        if visible.entry.is_some() || !self.asked.may_ask {
+            return;
+        }
+        if self.file == File::Zip {
+            self.frontend.background.publish(self.task());
+            return;
+        }
+        let Some(turn) = self.frontend.versions.lookup_turn() else { return };
+        let frontend = self.frontend.clone();
+        let id = self.id.clone();
+        let visible = visible.clone();
+        let task = self.task();
+        tokio::spawn(async move {
+            let _turn = turn;
+            match frontend.versions.with_entry(&id, visible).await {
+                Ok(visible) if visible.entry.is_none() => frontend.background.publish(task),
+                Ok(_) => {}
+                Err(error) => {
+                    let error: &dyn std::error::Error = &error;
+                    tracing::debug!(error, "catalog entry not looked up");
+                }
+            }
+        });
+    }
+
+    fn task(&self) -> Task {
+        self.id.question().task(&self.id.module)
+    }
+
+    fn headers(&self, meta: &ObjectMeta) -> HeaderMap {
+        let mut headers = HeaderMap::with_capacity(6);
+        headers.insert(CONTENT_TYPE, self.content_type());
+        headers.insert(CACHE_CONTROL, IMMUTABLE);
+        if let Some(etag) = entity_tag(meta) {
+            headers.insert(ETAG, etag);
+        }
+        if self.file == File::Zip {
+            headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+        }
+        headers
+    }
+
+    fn content_type(&self) -> HeaderValue {
+        match self.file {
+            File::Info => JSON,
+            File::GoMod => TEXT,
+            File::Zip => ZIP,
+        }
+    }
+
+    fn storage<T>(&self, result: Result<T, StorageError>) -> Result<T, ApiError> {
+        result.map_err(|error| self.unreadable(error))
+    }
+
+    fn unreadable(&self, error: StorageError) -> ApiError {
+        ApiError::storage(&self.subject, error)
+    }
+}
+
+/// An object that is not the recorded one is as good as a failed condition.
+fn check(
+    key: &StorageKey,
+    recorded: Option<&StoredFile>,
+    meta: &ObjectMeta,
+) -> Result<(), StorageError> {
+    match recorded {
+        Some(file) if file.size != meta.size || file.etag != meta.etag => {
+            Err(StorageError::PreconditionFailed { key: key.to_string() })
+        }
+        _ => Ok(()),
+    }
+}
+
+fn respond(status: StatusCode, headers: HeaderMap, body: Body) -> Response {
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
+    response
+}
+
+/// The strong tag, quoted; `None` if the store's own cannot stand in a header.
+fn entity_tag(meta: &ObjectMeta) -> Option<HeaderValue> {
+    HeaderValue::try_from(format!("\"{}\"", meta.etag)).ok()
+}
+
+fn content_range(part: &Range<u64>, size: u64) -> HeaderValue {
+    header(format!("bytes {}-{}/{size}", part.start, part.end - 1))
+}
+
+fn header(text: String) -> HeaderValue {
+    HeaderValue::try_from(text).expect("ASCII words and numbers are a valid header value")
+}
+
+fn subject(id: &ModuleVersion) -> String {
+    format!("{}@{}", id.module, id.version)
+}

@@ -1,0 +1,27 @@
+//! Every route and who calls it.
+
+use axum::{Router, routing::get};
+
+use crate::{
+    operations::{healthz, metrics, readyz, start_page, version},
+    proxy,
+    state::Frontend,
+};
+
+/// The public listener: the go command (everything that is not named here), people
+/// (`/`), and probes.
+pub fn app(frontend: Frontend) -> Router {
+    probes().route("/", get(start_page)).fallback(proxy::answer).with_state(frontend)
+}
+
+/// The operators' listener: metrics, which are nowhere else, and probes.
+pub fn admin(frontend: Frontend) -> Router {
+    probes().route("/metrics", get(metrics)).with_state(frontend)
+}
+
+fn probes() -> Router<Frontend> {
+    Router::new()
+        .route("/healthz", get(healthz))
+        .route("/readyz", get(readyz))
+        .route("/version", get(version))
+}

@@ -1,0 +1,66 @@
+//! What every request handler holds.
+
+use std::{ops::Deref, sync::Arc};
+
+use stoa_shared::{queue::Queue, storage::Storage};
+
+use crate::{
+    background::Background, health::Health, hot::HotCache, metrics::Metrics,
+    settings::FrontendSettings, versions::Versions, waits::Waits,
+};
+
+/// One frontend: storage, queue, settings, and memory of what never changes. Cheap to clone.
+#[derive(Clone)]
+pub struct Frontend(Arc<State>);
+
+/// The parts, for this crate's handlers.
+pub struct State {
+    pub(crate) settings: FrontendSettings,
+    pub(crate) storage: Arc<dyn Storage>,
+    pub(crate) hot: HotCache,
+    pub(crate) versions: Versions,
+    pub(crate) waits: Waits,
+    pub(crate) background: Background,
+    pub(crate) health: Arc<Health>,
+    pub(crate) metrics: Arc<Metrics>,
+}
+
+impl Frontend {
+    /// A frontend over `storage` and `queue`, its metrics declared in `registry`.
+    /// Fails only if `registry` already holds a frontend's metrics.
+    pub fn new(
+        storage: Arc<dyn Storage>,
+        queue: Arc<dyn Queue>,
+        settings: FrontendSettings,
+        registry: &prometheus::Registry,
+    ) -> Result<Self, prometheus::Error> {
+        let metrics = Arc::new(Metrics::register(registry)?);
+        let health = Arc::new(Health::default());
+        let background =
+            Background::new(Arc::clone(&queue), Arc::clone(&health), Arc::clone(&metrics));
+        Ok(Self(Arc::new(State {
+            hot: HotCache::new(settings.memory_bytes),
+            versions: Versions::new(Arc::clone(&storage)),
+            waits: Waits::new(
+                Arc::clone(&storage),
+                queue,
+                &settings,
+                Arc::clone(&health),
+                Arc::clone(&metrics),
+            ),
+            background,
+            health,
+            metrics,
+            storage,
+            settings,
+        })))
+    }
+}
+
+impl Deref for Frontend {
+    type Target = State;
+
+    fn deref(&self) -> &State {
+        &self.0
+    }
+}

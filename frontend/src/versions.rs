@@ -1,0 +1,214 @@
+//! Which versions are visible here, remembered: a version never becomes invisible again
+//! by itself, and its recorded entity tags say which bytes belong together.
+
+use std::{io, sync::Arc};
+
+use bytes::{Bytes, BytesMut};
+use futures_util::StreamExt;
+use moka::sync::Cache;
+use stoa_shared::{
+    answer::{Answer, Question},
+    catalog::CatalogEntry,
+    module::{ModulePath, Version},
+    storage::{GetOptions, Object, ObjectMeta, Storage, StorageError, StorageKey},
+};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// How many versions are remembered, at a few hundred bytes each.
+const REMEMBERED: u64 = 32_768;
+
+/// Entries looked up aside at a time: under load most first reads go without.
+const CONCURRENT_LOOKUPS: usize = 2;
+
+/// Documents of our own (entries, answers) are far smaller; what is not, is damaged.
+const LARGEST_RECORD: u64 = 8 << 20;
+
+/// One version of one module.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct ModuleVersion {
+    pub(crate) module: ModulePath,
+    pub(crate) version: Version,
+}
+
+/// Where a visible version's files lie.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Space {
+    /// Info, mod and zip at the module's own path.
+    Module,
+    /// Info and mod only, aside: the zip cannot exist.
+    ModOnly,
+}
+
+/// What is known of a visible version.
+#[derive(Debug, Clone)]
+pub(crate) struct Visible {
+    pub(crate) space: Space,
+    /// `None` until it was looked up, and for what was copied in and not recorded yet.
+    pub(crate) entry: Option<Arc<CatalogEntry>>,
+}
+
+/// Bounded memory of visible versions, over storage.
+pub(crate) struct Versions {
+    storage: Arc<dyn Storage>,
+    visible: Cache<ModuleVersion, Visible>,
+    lookups: Arc<Semaphore>,
+}
+
+impl ModuleVersion {
+    /// The question whose stored answer says why it could not be filled.
+    pub(crate) fn question(&self) -> Question {
+        Question::Fill(self.version.clone())
+    }
+
+    pub(crate) fn info_key(&self, space: Space) -> StorageKey {
+        match space {
+            Space::Module => StorageKey::info(&self.module, &self.version),
+            Space::ModOnly => StorageKey::mod_only_info(&self.module, &self.version),
+        }
+    }
+
+    pub(crate) fn go_mod_key(&self, space: Space) -> StorageKey {
+        match space {
+            Space::Module => StorageKey::go_mod(&self.module, &self.version),
+            Space::ModOnly => StorageKey::mod_only_go_mod(&self.module, &self.version),
+        }
+    }
+
+    pub(crate) fn zip_key(&self) -> StorageKey {
+        StorageKey::zip(&self.module, &self.version)
+    }
+}
+
+impl Versions {
+    pub(crate) fn new(storage: Arc<dyn Storage>) -> Self {
+        Self {
+            storage,
+            visible: Cache::new(REMEMBERED),
+            lookups: Arc::new(Semaphore::new(CONCURRENT_LOOKUPS)),
+        }
+    }
+
+    /// The version if it is visible: remembered, or by its `.info` in storage.
+    pub(crate) async fn find(&self, id: &ModuleVersion) -> Result<Option<Visible>, StorageError> {
+        if let Some(visible) = self.visible.get(id) {
+            return Ok(Some(visible));
+        }
+        for space in [Space::Module, Space::ModOnly] {
+            if absent_is_none(self.storage.head(&id.info_key(space)).await)?.is_some() {
+                return Ok(Some(self.saw(id, space)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Opens `.info`, which shows whether the version is visible.
+    pub(crate) async fn open_info(
+        &self,
+        id: &ModuleVersion,
+    ) -> Result<Option<(Object, Visible)>, StorageError> {
+        for space in [Space::Module, Space::ModOnly] {
+            let opened = self.storage.get(&id.info_key(space), GetOptions::default()).await;
+            if let Some(object) = absent_is_none(opened)? {
+                return Ok(Some((object, self.saw(id, space))));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Looks up the catalog entry of a visible version and remembers it.
+    pub(crate) async fn with_entry(
+        &self,
+        id: &ModuleVersion,
+        visible: Visible,
+    ) -> Result<Visible, StorageError> {
+        if visible.entry.is_some() {
+            return Ok(visible);
+        }
+        let key = StorageKey::catalog_entry(&id.module, &id.version);
+        let entry = read_record(&*self.storage, &key).await?.map(Arc::new);
+        let visible = Visible { entry, ..visible };
+        self.visible.insert(id.clone(), visible.clone());
+        Ok(visible)
+    }
+
+    /// Leave to look up an entry aside, unless enough others do; held while it lasts.
+    pub(crate) fn lookup_turn(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.lookups).try_acquire_owned().ok()
+    }
+
+    /// What was remembered turned out wrong: look again next time.
+    pub(crate) fn forget(&self, id: &ModuleVersion) {
+        self.visible.invalidate(id);
+    }
+
+    /// Remembers that the version is visible, keeping the entry that is already known.
+    fn saw(&self, id: &ModuleVersion, space: Space) -> Visible {
+        let seen = Visible { space, entry: None };
+        self.visible.entry_by_ref(id).or_insert(seen).into_value()
+    }
+}
+
+/// The stored answer to a question, empty if there is none.
+pub(crate) async fn read_answer(
+    storage: &dyn Storage,
+    module: &ModulePath,
+    question: &Question,
+) -> Result<Answer, StorageError> {
+    Ok(read_record(storage, &StorageKey::answer(module, question)).await?.unwrap_or_default())
+}
+
+/// Size and tag of an object that may be missing.
+pub(crate) async fn head_if_present(
+    storage: &dyn Storage,
+    key: &StorageKey,
+) -> Result<Option<ObjectMeta>, StorageError> {
+    absent_is_none(storage.head(key).await)
+}
+
+/// Reads an opened object whole; the caller has seen that it is small.
+pub(crate) async fn read_whole(key: &StorageKey, object: Object) -> Result<Bytes, StorageError> {
+    let expected = object.range.end - object.range.start;
+    let mut body = object.body;
+    let mut bytes = BytesMut::new();
+    while let Some(chunk) = body.next().await {
+        let chunk = chunk.map_err(|source| unavailable(key, source))?;
+        // What came as one chunk is passed on without a copy.
+        if bytes.is_empty() && chunk.len() as u64 == expected {
+            return Ok(chunk);
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    if bytes.len() as u64 != expected {
+        let short = format!("{} bytes instead of {expected}", bytes.len());
+        return Err(unavailable(key, io::Error::new(io::ErrorKind::UnexpectedEof, short)));
+    }
+    Ok(bytes.freeze())
+}
+
+/// `None` where nothing lies under the key.
+fn absent_is_none<T>(result: Result<T, StorageError>) -> Result<Option<T>, StorageError> {
+    match result {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if error.is_not_found() => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+async fn read_record<T: serde::de::DeserializeOwned>(
+    storage: &dyn Storage,
+    key: &StorageKey,
+) -> Result<Option<T>, StorageError> {
+    let Some(object) = absent_is_none(storage.get(key, GetOptions::default()).await)? else {
+        return Ok(None);
+    };
+    if object.meta.size > LARGEST_RECORD {
+        return Err(unavailable(key, io::Error::other("the record is too large to be one")));
+    }
+    let bytes = read_whole(key, object).await?;
+    serde_json::from_slice(&bytes).map(Some).map_err(|error| unavailable(key, error.into()))
+}
+
+/// Bytes that cannot be had, although the object is there.
+fn unavailable(key: &StorageKey, source: io::Error) -> StorageError {
+    StorageError::Unavailable { key: key.to_string(), source: Box::new(source) }
+}
