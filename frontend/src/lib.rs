@@ -1,7 +1,8 @@
 //! The frontend: answers the go command from storage, or asks the workers and waits.
 //!
 //! It holds nothing that a request needs except memory of what never changes: kill
-//! any, start any. [`app`] is the public router, callable without a socket.
+//! any, start any. [`app`] is the public router, callable without a socket; [`serve`]
+//! puts it behind a listener and drains it on shutdown.
 
 mod background;
 mod error;
@@ -12,11 +13,13 @@ mod metrics;
 mod operations;
 mod proxy;
 mod router;
+mod serve;
 mod settings;
 mod state;
 mod versions;
 mod waits;
 
 pub use router::{admin, app};
+pub use serve::serve;
 pub use settings::FrontendSettings;
 pub use state::Frontend;
