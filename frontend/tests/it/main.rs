@@ -1,0 +1,12 @@
+//! Stories of the frontend: a router without a socket (but where the socket is the
+//! point), real storage and queue in a directory, and a worker that does as scripted.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod answers;
+mod faults;
+mod hits;
+mod misses;
+mod operations;
+mod scene;
+mod serving;
+mod zips;

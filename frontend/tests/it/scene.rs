@@ -1,0 +1,446 @@
+//! The stage: one frontend, its storage and queue, and a scripted worker.
+
+use std::{
+    ops::Range,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use axum::{Router, body::Body as HttpBody};
+use bytes::Bytes;
+use http::{HeaderMap, Request, StatusCode};
+use http_body_util::BodyExt;
+use hyper::service::Service;
+use hyper_util::service::TowerToHyperService;
+use jiff::{SignedDuration, Timestamp};
+use stoa_frontend::{Frontend, FrontendSettings, app};
+use stoa_shared::{
+    answer::{Answer, Failure, Good, Meaning, Question, Value},
+    catalog::{CatalogEntry, Status, StoredFile},
+    module::{ModulePath, Version},
+    queue::{
+        DeadLetter, Delivery, Depth, EmbeddedQueue, Job, JobKey, Lane, Queue, QueueError, Task,
+    },
+    storage::{
+        Body, DiskStorage, ETag, GetOptions, KeyPrefix, Object, ObjectMeta, Page, Storage,
+        StorageError, StorageKey,
+    },
+};
+use tokio::{sync::broadcast, task::JoinHandle};
+
+/// A fill that takes longer is a failed test.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+pub(crate) struct Scene {
+    pub(crate) frontend: Frontend,
+    pub(crate) router: Router,
+    pub(crate) storage: Arc<FaultyStorage>,
+    pub(crate) queue: Arc<WatchedQueue>,
+    _directory: tempfile::TempDir,
+}
+
+/// A response, read to its end.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+impl Reply {
+    pub(crate) fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).unwrap()
+    }
+
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+}
+
+/// What the worker does with a job.
+#[derive(Debug, Clone)]
+pub(crate) enum Does {
+    /// Stores all files of the version, then says so.
+    Fills,
+    /// Stores `.info` and `.mod` aside: there can be no zip.
+    FillsModOnly(&'static str),
+    /// Stores a good answer.
+    Answers(Value),
+    /// Stores why not, beside the good answer that may be there.
+    Fails(Meaning, &'static str),
+}
+
+impl Scene {
+    pub(crate) async fn new() -> Self {
+        Self::with(FrontendSettings { wait: PATIENCE, ..FrontendSettings::default() }).await
+    }
+
+    pub(crate) async fn with(settings: FrontendSettings) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let storage = DiskStorage::open(directory.path().join("storage")).await.unwrap();
+        let queue = EmbeddedQueue::open(directory.path().join("queue")).await.unwrap();
+        let storage = Arc::new(FaultyStorage {
+            inner: storage,
+            calls: AtomicUsize::new(0),
+            fails_every: AtomicUsize::new(0),
+        });
+        let queue = Arc::new(WatchedQueue {
+            inner: queue,
+            published: Mutex::default(),
+            is_down: AtomicBool::new(false),
+            is_mute: AtomicBool::new(false),
+        });
+        let frontend = Frontend::new(
+            Arc::clone(&storage) as Arc<dyn Storage>,
+            Arc::clone(&queue) as Arc<dyn Queue>,
+            settings,
+            &prometheus::Registry::new(),
+        )
+        .unwrap();
+        let router = app(frontend.clone());
+        Self { frontend, router, storage, queue, _directory: directory }
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Reply {
+        self.send(Request::get(path)).await
+    }
+
+    pub(crate) async fn get_with(&self, path: &str, name: &str, value: &str) -> Reply {
+        self.send(Request::get(path).header(name, value)).await
+    }
+
+    pub(crate) async fn head(&self, path: &str) -> Reply {
+        self.send(Request::head(path)).await
+    }
+
+    pub(crate) async fn send(&self, request: http::request::Builder) -> Reply {
+        send(self.router.clone(), request).await
+    }
+
+    /// A request of its own task, to be waited for or dropped.
+    pub(crate) fn begin(&self, path: &str) -> JoinHandle<Reply> {
+        tokio::spawn(send(self.router.clone(), Request::get(path)))
+    }
+
+    pub(crate) async fn store(&self, key: &StorageKey, bytes: impl Into<Vec<u8>>) -> ObjectMeta {
+        self.storage.inner.put(key, Body::from(bytes.into())).await.unwrap()
+    }
+
+    /// Stores a version as a worker does: zip, mod, catalog entry, info.
+    pub(crate) async fn store_version(&self, module: &str, version: &str, zip: &[u8]) {
+        store_version(
+            &self.storage.inner,
+            &module.parse().unwrap(),
+            &version.parse().unwrap(),
+            zip,
+        )
+        .await;
+    }
+
+    pub(crate) async fn store_answer(&self, module: &str, question: &Question, answer: Answer) {
+        let key = StorageKey::answer(&module.parse().unwrap(), question);
+        self.store(&key, serde_json::to_vec(&answer).unwrap()).await;
+    }
+
+    /// Starts a worker that does the same with every job. It ends with the test.
+    pub(crate) fn worker(&self, does: Does) {
+        let storage = Arc::clone(&self.storage);
+        let queue = Arc::clone(&self.queue);
+        tokio::spawn(async move {
+            loop {
+                let delivery = queue.inner.receive().await.unwrap();
+                let job = delivery.job.clone().unwrap();
+                work(&storage.inner, &job.task, does.clone()).await;
+                queue.announce(&job.key()).await.unwrap();
+                queue.acknowledge(delivery).await.unwrap();
+            }
+        });
+    }
+
+    /// The jobs published so far, in order.
+    pub(crate) fn published(&self) -> Vec<String> {
+        let published = self.queue.published.lock().unwrap();
+        published.iter().map(|(key, lane)| format!("{lane:?} {key}")).collect()
+    }
+
+    /// Waits until `count` jobs were published.
+    pub(crate) async fn until_published(&self, count: usize) {
+        self.until(|| self.published().len() >= count).await;
+    }
+
+    /// Waits until the condition holds.
+    pub(crate) async fn until(&self, condition: impl Fn() -> bool) {
+        let holds = async {
+            while !condition() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, holds).await.expect("the condition comes to hold");
+    }
+
+    /// One metric's line, without its name.
+    pub(crate) async fn metric(&self, name: &str) -> String {
+        let metrics = send(stoa_frontend::admin(self.frontend.clone()), Request::get("/metrics"));
+        let metrics = metrics.await;
+        let line = metrics.text().lines().find_map(|line| line.strip_prefix(name));
+        line.unwrap_or_default().trim().to_owned()
+    }
+}
+
+pub(crate) async fn send(router: Router, request: http::request::Builder) -> Reply {
+    let request = request.body(HttpBody::empty()).unwrap();
+    let response = TowerToHyperService::new(router).call(request).await.unwrap();
+    let (parts, body) = response.into_parts();
+    let body = body.collect().await.unwrap().to_bytes();
+    Reply { status: parts.status, headers: parts.headers, body }
+}
+
+pub(crate) fn info(version: &str) -> String {
+    format!(r#"{{"Version":"{version}","Time":"2024-05-01T10:00:00Z"}}"#)
+}
+
+pub(crate) fn go_mod(module: &str) -> String {
+    format!("module {module}\n")
+}
+
+pub(crate) fn versions(versions: &[&str]) -> Value {
+    Value::Versions(versions.iter().map(|version| version.parse().unwrap()).collect())
+}
+
+pub(crate) fn version_info(version: &str) -> Value {
+    Value::Version(serde_json::from_str(&info(version)).unwrap())
+}
+
+pub(crate) fn seconds_ago(seconds: i64) -> Timestamp {
+    Timestamp::now() - SignedDuration::from_secs(seconds)
+}
+
+pub(crate) fn good(at: Timestamp, value: Value) -> Answer {
+    Answer { good: Some(Good { at, value }), failure: None }
+}
+
+pub(crate) fn failed(at: Timestamp, meaning: Meaning, message: &str) -> Answer {
+    Answer { good: None, failure: Some(Failure { at, meaning, message: message.to_owned() }) }
+}
+
+pub(crate) fn fill(version: &str) -> Question {
+    Question::Fill(version.parse().unwrap())
+}
+
+pub(crate) fn stored_file(meta: &ObjectMeta) -> StoredFile {
+    let sum = "h1:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=".parse().unwrap();
+    StoredFile { sum, size: meta.size, etag: meta.etag.clone() }
+}
+
+pub(crate) fn entry(go_mod: &ObjectMeta, zip: Option<&ObjectMeta>) -> CatalogEntry {
+    CatalogEntry {
+        status: Status::Live,
+        go_mod: stored_file(go_mod),
+        zip: zip.map(stored_file),
+        zip_refusal: None,
+        time: None,
+        origin: None,
+        recorded_at: Timestamp::now(),
+    }
+}
+
+async fn store_version(storage: &DiskStorage, module: &ModulePath, version: &Version, zip: &[u8]) {
+    let put =
+        async |key: StorageKey, bytes: Vec<u8>| storage.put(&key, bytes.into()).await.unwrap();
+    let zip = put(StorageKey::zip(module, version), zip.to_vec()).await;
+    let go_mod = go_mod(module.as_str()).into_bytes();
+    let go_mod = put(StorageKey::go_mod(module, version), go_mod).await;
+    let entry = serde_json::to_vec(&entry(&go_mod, Some(&zip))).unwrap();
+    put(StorageKey::catalog_entry(module, version), entry).await;
+    put(StorageKey::info(module, version), info(version.as_str()).into_bytes()).await;
+}
+
+async fn work(storage: &DiskStorage, task: &Task, does: Does) {
+    let put =
+        async |key: StorageKey, bytes: Vec<u8>| storage.put(&key, bytes.into()).await.unwrap();
+    let module = task.module();
+    let question = match task {
+        Task::Fill { version, .. } => Question::Fill(version.clone()),
+        Task::List { .. } => Question::List,
+        Task::Latest { .. } => Question::Latest,
+        Task::Query { query, .. } => Question::Query(query.clone()),
+    };
+    let answer_key = StorageKey::answer(module, &question);
+    match (does, task) {
+        (Does::Fills, Task::Fill { version, .. }) => {
+            store_version(storage, module, version, b"the zip").await;
+        }
+        (Does::FillsModOnly(reason), Task::Fill { version, .. }) => {
+            let go_mod = go_mod(module.as_str()).into_bytes();
+            let go_mod = put(StorageKey::mod_only_go_mod(module, version), go_mod).await;
+            let entry =
+                CatalogEntry { zip_refusal: Some(reason.to_owned()), ..entry(&go_mod, None) };
+            let entry = serde_json::to_vec(&entry).unwrap();
+            put(StorageKey::catalog_entry(module, version), entry).await;
+            let info = info(version.as_str()).into_bytes();
+            put(StorageKey::mod_only_info(module, version), info).await;
+        }
+        (Does::Answers(value), _) => {
+            let answer = good(Timestamp::now(), value);
+            put(answer_key, serde_json::to_vec(&answer).unwrap()).await;
+        }
+        (Does::Fails(meaning, message), _) => {
+            let mut answer = match storage.get(&answer_key, GetOptions::default()).await {
+                Ok(mut object) => {
+                    let mut bytes = Vec::new();
+                    while let Some(chunk) = futures_util::StreamExt::next(&mut object.body).await {
+                        bytes.extend_from_slice(&chunk.unwrap());
+                    }
+                    serde_json::from_slice(&bytes).unwrap()
+                }
+                Err(_) => Answer::default(),
+            };
+            answer.failure = failed(Timestamp::now(), meaning, message).failure;
+            put(answer_key, serde_json::to_vec(&answer).unwrap()).await;
+        }
+        (does, task) => panic!("the script does not say how {does:?} goes with {task:?}"),
+    }
+}
+
+/// Storage that fails reads when told to.
+pub(crate) struct FaultyStorage {
+    pub(crate) inner: DiskStorage,
+    /// Reads so far.
+    pub(crate) calls: AtomicUsize,
+    fails_every: AtomicUsize,
+}
+
+impl FaultyStorage {
+    /// One read in `every` fails from now on, in no regular order; 0 heals it.
+    pub(crate) fn fail_every(&self, every: usize) {
+        self.fails_every.store(every, Ordering::SeqCst);
+    }
+
+    fn read(&self, key: &StorageKey) -> Result<(), StorageError> {
+        let call = self.calls.fetch_add(1, Ordering::SeqCst) + 1;
+        let every = self.fails_every.load(Ordering::SeqCst);
+        if every > 0 && (call.wrapping_mul(0x9e37_79b9) >> 16).is_multiple_of(every) {
+            return Err(StorageError::Unavailable {
+                key: key.to_string(),
+                source: "secret-host:9000 said no".into(),
+            });
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Storage for FaultyStorage {
+    async fn head(&self, key: &StorageKey) -> Result<ObjectMeta, StorageError> {
+        self.read(key)?;
+        self.inner.head(key).await
+    }
+
+    async fn get(&self, key: &StorageKey, options: GetOptions) -> Result<Object, StorageError> {
+        self.read(key)?;
+        self.inner.get(key, options).await
+    }
+
+    async fn create(&self, key: &StorageKey, body: Body) -> Result<ObjectMeta, StorageError> {
+        self.inner.create(key, body).await
+    }
+
+    async fn swap(
+        &self,
+        key: &StorageKey,
+        expected: &ETag,
+        body: Body,
+    ) -> Result<ObjectMeta, StorageError> {
+        self.inner.swap(key, expected, body).await
+    }
+
+    async fn put(&self, key: &StorageKey, body: Body) -> Result<ObjectMeta, StorageError> {
+        self.inner.put(key, body).await
+    }
+
+    async fn delete(&self, key: &StorageKey) -> Result<(), StorageError> {
+        self.inner.delete(key).await
+    }
+
+    async fn list(
+        &self,
+        prefix: &KeyPrefix,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Page, StorageError> {
+        self.inner.list(prefix, after, limit).await
+    }
+}
+
+/// A queue that remembers what was published, and is down or mute when told to be.
+pub(crate) struct WatchedQueue {
+    pub(crate) inner: EmbeddedQueue,
+    published: Mutex<Vec<(JobKey, Lane)>>,
+    pub(crate) is_down: AtomicBool,
+    /// Completions get lost.
+    pub(crate) is_mute: AtomicBool,
+}
+
+#[async_trait]
+impl Queue for WatchedQueue {
+    async fn publish(&self, job: &Job, lane: Lane) -> Result<(), QueueError> {
+        if self.is_down.load(Ordering::SeqCst) {
+            return Err(QueueError::Unavailable { source: "no broker".into() });
+        }
+        self.published.lock().unwrap().push((job.key(), lane));
+        self.inner.publish(job, lane).await
+    }
+
+    async fn receive(&self) -> Result<Delivery, QueueError> {
+        self.inner.receive().await
+    }
+
+    async fn acknowledge(&self, delivery: Delivery) -> Result<(), QueueError> {
+        self.inner.acknowledge(delivery).await
+    }
+
+    async fn retry(
+        &self,
+        delivery: Delivery,
+        delay: Duration,
+        reason: &str,
+    ) -> Result<(), QueueError> {
+        self.inner.retry(delivery, delay, reason).await
+    }
+
+    async fn dead_letter(&self, delivery: Delivery, reason: &str) -> Result<(), QueueError> {
+        self.inner.dead_letter(delivery, reason).await
+    }
+
+    async fn release(&self, delivery: Delivery) -> Result<(), QueueError> {
+        self.inner.release(delivery).await
+    }
+
+    async fn announce(&self, completed: &JobKey) -> Result<(), QueueError> {
+        if self.is_mute.load(Ordering::SeqCst) {
+            return Ok(());
+        }
+        self.inner.announce(completed).await
+    }
+
+    fn completions(&self) -> broadcast::Receiver<JobKey> {
+        self.inner.completions()
+    }
+
+    async fn dead_letters(&self) -> Result<Vec<DeadLetter>, QueueError> {
+        self.inner.dead_letters().await
+    }
+
+    async fn depth(&self) -> Result<Depth, QueueError> {
+        self.inner.depth().await
+    }
+}
+
+/// Bytes that differ at every position worth asking for.
+pub(crate) fn pattern(range: Range<usize>) -> Vec<u8> {
+    range.map(|position| (position % 251) as u8).collect()
+}

@@ -1,0 +1,126 @@
+//! Behind a listener: the hot path, and shutting down on purpose.
+
+use std::{net::SocketAddr, time::Duration};
+
+use stoa_frontend::{FrontendSettings, admin, serve};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    task::JoinHandle,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::scene::{Does, Scene, info};
+
+struct Served {
+    public: SocketAddr,
+    admin: SocketAddr,
+    shutdown: CancellationToken,
+    server: JoinHandle<()>,
+}
+
+async fn served(scene: &Scene) -> Served {
+    let public = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let operators = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (public_address, admin_address) =
+        (public.local_addr().unwrap(), operators.local_addr().unwrap());
+    let shutdown = CancellationToken::new();
+    let frontend = scene.frontend.clone();
+    let admin = Some((operators, admin(frontend.clone())));
+    let server = tokio::spawn(serve(frontend, public, admin, shutdown.clone()));
+    let served = Served { public: public_address, admin: admin_address, shutdown, server };
+    while get(served.public, "/readyz").await.is_none_or(|reply| !reply.starts_with("HTTP/1.1 200"))
+    {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    served
+}
+
+/// One request on a connection of its own; `None` if there is no one to talk to.
+async fn get(address: SocketAddr, path: &str) -> Option<String> {
+    let mut stream = TcpStream::connect(address).await.ok()?;
+    let request = format!("GET {path} HTTP/1.1\r\nhost: stoa\r\nconnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.ok()?;
+    let mut reply = String::new();
+    stream.read_to_string(&mut reply).await.ok()?;
+    (!reply.is_empty()).then_some(reply)
+}
+
+#[tokio::test]
+async fn what_is_in_memory_goes_out_as_it_did_the_first_time() {
+    let scene = Scene::new().await;
+    scene.store_version("example.com/m", "v1.0.0", b"zip").await;
+    let served = served(&scene).await;
+    for _ in 0..3 {
+        let reply = get(served.public, "/example.com/m/@v/v1.0.0.info").await.unwrap();
+        assert!(reply.starts_with("HTTP/1.1 200 OK\r\n"), "{reply}");
+        assert!(reply.ends_with(&format!("\r\n\r\n{}", info("v1.0.0"))), "{reply}");
+        assert!(reply.contains(&format!("\r\ncontent-length: {}\r\n", info("v1.0.0").len())));
+    }
+    let metrics = get(served.admin, "/metrics").await.unwrap();
+    let hits = r#"stoa_frontend_memory_hits_total{endpoint="info"} 2"#;
+    assert!(metrics.contains(hits), "{metrics}");
+    served.shutdown.cancel();
+    served.server.await.unwrap();
+}
+
+#[tokio::test]
+async fn while_draining_it_is_unready_but_accepts() {
+    let drain = Duration::from_secs(60);
+    let scene = Scene::with(FrontendSettings { drain, ..FrontendSettings::default() }).await;
+    let served = served(&scene).await;
+    served.shutdown.cancel();
+    loop {
+        let reply = get(served.public, "/readyz").await.unwrap();
+        if reply.starts_with("HTTP/1.1 503") {
+            assert!(reply.ends_with("not ready: shutting down\n"), "{reply}");
+            break;
+        }
+    }
+    assert!(get(served.public, "/healthz").await.unwrap().starts_with("HTTP/1.1 200"));
+    assert!(!served.server.is_finished());
+    served.server.abort();
+}
+
+#[tokio::test]
+async fn a_request_under_way_is_finished_and_an_idle_connection_is_not_waited_for() {
+    let scene = Scene::new().await;
+    let served = served(&scene).await;
+    let _idle = TcpStream::connect(served.public).await.unwrap();
+    let waiting = tokio::spawn(get(served.public, "/example.com/m/@v/v1.0.0.info"));
+    scene.until_published(1).await;
+    served.shutdown.cancel();
+    while get(served.public, "/healthz").await.is_some() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    scene.worker(Does::Fills);
+    let reply = waiting.await.unwrap().unwrap();
+    assert!(reply.starts_with("HTTP/1.1 200 OK\r\n"), "{reply}");
+    tokio::time::timeout(Duration::from_secs(10), served.server).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn what_does_not_finish_within_the_grace_is_cut() {
+    let grace = Duration::from_millis(50);
+    let scene = Scene::with(FrontendSettings { grace, ..FrontendSettings::default() }).await;
+    let served = served(&scene).await;
+    let waiting = tokio::spawn(get(served.public, "/example.com/m/@v/v1.0.0.info"));
+    scene.until_published(1).await;
+    served.shutdown.cancel();
+    tokio::time::timeout(Duration::from_secs(10), served.server).await.unwrap().unwrap();
+    assert_eq!(waiting.await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn headers_without_end_are_refused() {
+    let scene = Scene::new().await;
+    let served = served(&scene).await;
+    let mut stream = TcpStream::connect(served.public).await.unwrap();
+    stream.write_all(b"GET / HTTP/1.1\r\nhost: stoa\r\nx: ").await.unwrap();
+    let written = async { while stream.write_all(&[b'a'; 16 << 10]).await.is_ok() {} };
+    let refused = tokio::time::timeout(Duration::from_secs(10), written).await;
+    refused.expect("the connection is closed");
+    assert!(get(served.public, "/healthz").await.is_some());
+    served.shutdown.cancel();
+    served.server.await.unwrap();
+}
