@@ -44,13 +44,15 @@ pub(crate) enum Unready {
 
 impl Health {
     /// `Ok` when requests are welcome.
-    pub(crate) fn ready(&self) -> Result<(), Unready> {
+    pub(crate) fn ready(&self, now: Instant) -> Result<(), Unready> {
         if self.draining.load(Ordering::Relaxed) {
             return Err(Unready::Draining);
         }
         match *self.storage_seen.lock().unwrap_or_else(PoisonError::into_inner) {
             None => Err(Unready::Starting),
-            Some(seen) if seen.elapsed() > STORAGE_PATIENCE => Err(Unready::WithoutStorage),
+            Some(seen) if now.duration_since(seen) > STORAGE_PATIENCE => {
+                Err(Unready::WithoutStorage)
+            }
             Some(_) => Ok(()),
         }
     }
@@ -76,7 +78,7 @@ impl Health {
     pub(crate) async fn watch(&self, storage: &dyn Storage) {
         loop {
             let seen = self.probe(storage).await;
-            let started = self.ready() != Err(Unready::Starting);
+            let started = self.ready(Instant::now()) != Err(Unready::Starting);
             let pause = if seen || started { PROBE_INTERVAL } else { FIRST_PROBE_INTERVAL };
             tokio::time::sleep(pause).await;
         }
@@ -107,5 +109,39 @@ impl fmt::Display for Unready {
             Self::Draining => "not ready: shutting down",
             Self::WithoutStorage => "not ready: storage has not answered for 30 s",
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seen(at: Instant) -> Health {
+        Health { storage_seen: Mutex::new(Some(at)), ..Health::default() }
+    }
+
+    #[test]
+    fn readiness_needs_storage_within_thirty_seconds_and_no_shutdown() {
+        let start = Instant::now();
+        let later = |seconds| start + Duration::from_secs(seconds);
+        assert_eq!(Health::default().ready(start), Err(Unready::Starting));
+        assert_eq!(seen(start).ready(start), Ok(()));
+        assert_eq!(seen(start).ready(later(30)), Ok(()));
+        assert_eq!(seen(start).ready(later(31)), Err(Unready::WithoutStorage));
+        let draining = seen(start);
+        draining.drain();
+        assert_eq!(draining.ready(start), Err(Unready::Draining));
+    }
+
+    #[test]
+    fn a_queue_in_trouble_degrades_but_does_not_unready() {
+        let start = Instant::now();
+        let health = seen(start);
+        assert_eq!(health.degraded(), None);
+        health.note_queue(false);
+        assert!(health.degraded().is_some());
+        assert_eq!(health.ready(start), Ok(()));
+        health.note_queue(true);
+        assert_eq!(health.degraded(), None);
     }
 }

@@ -9,6 +9,8 @@ use http::{
     header::{CACHE_CONTROL, CONTENT_TYPE},
 };
 
+use tokio::time::Instant;
+
 use crate::state::Frontend;
 
 const TEXT: [(http::HeaderName, &str); 2] =
@@ -21,7 +23,7 @@ pub(crate) async fn healthz() -> Response {
 
 /// Whether requests are welcome; a second line says what does not work nevertheless.
 pub(crate) async fn readyz(State(frontend): State<Frontend>) -> Response {
-    match frontend.health.ready() {
+    match frontend.health.ready(Instant::now()) {
         Ok(()) => {
             let degraded = frontend.health.degraded().map(|line| format!("{line}\n"));
             (TEXT, format!("ready\n{}", degraded.unwrap_or_default())).into_response()

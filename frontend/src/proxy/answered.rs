@@ -19,7 +19,7 @@ use super::{Asked, JSON, TEXT};
 use crate::{
     error::{ApiError, Trouble},
     freshness::{Standing, standing},
-    hot::{Document, LARGEST_DOCUMENT},
+    hot::Document,
     metrics::Kind,
     state::Frontend,
     versions::read_answer,
@@ -29,6 +29,9 @@ use crate::{
 /// A stale answer is served from memory this long before storage is looked at again
 /// for the refreshed one.
 const STALE_PAUSE: Duration = Duration::from_secs(1);
+
+/// A longer list is read from storage each time. Bytes; some 50,000 versions.
+const LARGEST_IN_MEMORY: usize = 1 << 20;
 
 /// Answers the question from storage, or asks the workers and waits.
 pub(super) async fn serve(
@@ -62,7 +65,7 @@ pub(super) async fn serve(
     let response = document.respond(asked.is_head, &asked.headers);
     // Whether a refresh may be asked for differs between callers: only those who may
     // leave their stale answer to the others.
-    if asked.may_ask && document.body.len() as u64 <= LARGEST_DOCUMENT {
+    if asked.may_ask && document.body.len() <= LARGEST_IN_MEMORY {
         frontend.hot.remember(&asked.path, Arc::new(document));
     }
     Ok(response.map(Body::new))

@@ -3,7 +3,7 @@
 use http::StatusCode;
 use stoa_shared::answer::{Meaning, Question};
 
-use crate::scene::{Does, Scene, failed, good, info, seconds_ago, version_info, versions};
+use crate::scene::{Does, Scene, failed, good, info, seconds_ago, until, version_info, versions};
 
 const MODULE: &str = "example.com/m";
 const LIST: &str = "/example.com/m/@v/list";
@@ -84,9 +84,7 @@ async fn a_stale_answer_is_served_while_one_job_refreshes_it() {
     assert_eq!(scene.published(), ["Background list example.com/m"]);
 
     scene.worker(Does::Answers(versions(&["v1.0.0", "v1.1.0"])));
-    while scene.get(LIST).await.text() != "v1.0.0\nv1.1.0\n" {
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-    }
+    until(async || scene.get(LIST).await.text() == "v1.0.0\nv1.1.0\n").await;
     assert_eq!(scene.published().len(), 1);
 }
 

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use http::{Request, StatusCode};
 use stoa_shared::{answer::Question, storage::StorageKey};
 
-use crate::scene::{Does, Scene, good, pattern, seconds_ago, versions};
+use crate::scene::{Does, Scene, good, pattern, seconds_ago, until, versions};
 
 const INFO: &str = "/example.com/m/@v/v1.0.0.info";
 
@@ -78,7 +78,7 @@ async fn a_wait_outlives_a_storage_failure() {
     scene.storage.fail_every(1);
     scene.worker(Does::Fills);
     let calls = scene.storage.calls.load(Ordering::SeqCst);
-    scene.until(|| scene.storage.calls.load(Ordering::SeqCst) > calls).await;
+    until(async || scene.storage.calls.load(Ordering::SeqCst) > calls).await;
     scene.storage.fail_every(0);
     assert_eq!(waiting.await.unwrap().status, 200);
 }

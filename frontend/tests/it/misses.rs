@@ -7,7 +7,7 @@ use http::StatusCode;
 use stoa_frontend::FrontendSettings;
 use stoa_shared::{answer::Meaning, queue::Queue};
 
-use crate::scene::{Does, Scene, failed, fill, go_mod, info, seconds_ago};
+use crate::scene::{Does, Scene, failed, fill, go_mod, info, seconds_ago, until};
 
 const INFO: &str = "/example.com/m/@v/v1.0.0.info";
 const GO_MOD: &str = "/example.com/m/@v/v1.0.0.mod";
@@ -31,15 +31,13 @@ async fn five_hundred_clients_are_one_job() {
     let scene = Scene::new().await;
     let paths = [INFO, GO_MOD, ZIP].into_iter().cycle().take(500);
     let clients: Vec<_> = paths.map(|path| scene.begin(path)).collect();
-    while scene.metric("stoa_frontend_waiting_requests").await != "500" {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    scene.until_waiting(500).await;
     scene.worker(Does::Fills);
     for reply in join_all(clients).await {
         assert_eq!(reply.unwrap().status, 200);
     }
     assert_eq!(scene.published(), ["Interactive fill example.com/m@v1.0.0"]);
-    assert_eq!(scene.metric("stoa_frontend_waiting_requests").await, "0");
+    scene.until_waiting(0).await;
 }
 
 #[tokio::test]
@@ -48,9 +46,7 @@ async fn a_client_that_leaves_takes_nobody_along() {
     let first = scene.begin(INFO);
     scene.until_published(1).await;
     let second = scene.begin(INFO);
-    while scene.metric("stoa_frontend_waiting_requests").await != "2" {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    scene.until_waiting(2).await;
     first.abort();
     assert!(first.await.unwrap_err().is_cancelled());
     scene.worker(Does::Fills);
@@ -65,7 +61,7 @@ async fn when_all_clients_leave_nothing_remains_but_the_job() {
     scene.until_published(1).await;
     only.abort();
     assert!(only.await.unwrap_err().is_cancelled());
-    assert_eq!(scene.metric("stoa_frontend_waiting_requests").await, "0");
+    scene.until_waiting(0).await;
     let calls = scene.storage.calls.load(Ordering::SeqCst);
     tokio::time::sleep(Duration::from_millis(2_500)).await;
     assert_eq!(scene.storage.calls.load(Ordering::SeqCst), calls, "nobody looks any longer");
@@ -144,17 +140,13 @@ async fn a_wait_has_an_end_and_the_job_goes_on() {
     assert!(!reply.header("retry-after").is_empty());
     assert_eq!(reply.text().lines().count(), 1);
     assert_eq!(scene.published().len(), 1);
-    assert_eq!(scene.metric("stoa_frontend_waiting_requests").await, "0");
+    scene.until_waiting(0).await;
 
     scene.worker(Does::Fills);
-    let stored = || std::iter::repeat_with(|| scene.get_with(ZIP, "disable-module-fetch", "true"));
-    for reply in stored().take(1_000) {
-        if reply.await.status == 200 {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-    panic!("the job was lost with the wait");
+    let is_stored =
+        async || scene.get_with(ZIP, "disable-module-fetch", "true").await.status == 200;
+    until(is_stored).await;
+    assert_eq!(scene.published().len(), 1);
 }
 
 #[tokio::test]

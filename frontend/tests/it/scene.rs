@@ -169,17 +169,13 @@ impl Scene {
 
     /// Waits until `count` jobs were published.
     pub(crate) async fn until_published(&self, count: usize) {
-        self.until(|| self.published().len() >= count).await;
+        until(async || self.published().len() >= count).await;
     }
 
-    /// Waits until the condition holds.
-    pub(crate) async fn until(&self, condition: impl Fn() -> bool) {
-        let holds = async {
-            while !condition() {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-        };
-        tokio::time::timeout(PATIENCE, holds).await.expect("the condition comes to hold");
+    /// Waits until `count` requests wait for a job.
+    pub(crate) async fn until_waiting(&self, count: usize) {
+        let count = count.to_string();
+        until(async || self.metric("stoa_frontend_waiting_requests").await == count).await;
     }
 
     /// One metric's line, without its name.
@@ -189,6 +185,16 @@ impl Scene {
         let line = metrics.text().lines().find_map(|line| line.strip_prefix(name));
         line.unwrap_or_default().trim().to_owned()
     }
+}
+
+/// Waits until the condition holds.
+pub(crate) async fn until(condition: impl AsyncFn() -> bool) {
+    let holds = async {
+        while !condition().await {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, holds).await.expect("the condition comes to hold");
 }
 
 pub(crate) async fn send(router: Router, request: http::request::Builder) -> Reply {

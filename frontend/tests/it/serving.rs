@@ -1,6 +1,6 @@
 //! Behind a listener: the hot path, and shutting down on purpose.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, sync::atomic::Ordering, time::Duration};
 
 use stoa_frontend::{FrontendSettings, admin, serve};
 use tokio::{
@@ -10,7 +10,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::scene::{Does, Scene, info};
+use crate::scene::{Does, Scene, info, until};
 
 struct Served {
     public: SocketAddr,
@@ -29,17 +29,23 @@ async fn served(scene: &Scene) -> Served {
     let admin = Some((operators, admin(frontend.clone())));
     let server = tokio::spawn(serve(frontend, public, admin, shutdown.clone()));
     let served = Served { public: public_address, admin: admin_address, shutdown, server };
-    while get(served.public, "/readyz").await.is_none_or(|reply| !reply.starts_with("HTTP/1.1 200"))
-    {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    until(async || get_ok(served.public, "/readyz").await).await;
     served
+}
+
+async fn get_ok(address: SocketAddr, path: &str) -> bool {
+    get(address, path).await.is_some_and(|reply| reply.starts_with("HTTP/1.1 200"))
 }
 
 /// One request on a connection of its own; `None` if there is no one to talk to.
 async fn get(address: SocketAddr, path: &str) -> Option<String> {
+    get_with(address, path, "accept: */*").await
+}
+
+async fn get_with(address: SocketAddr, path: &str, header: &str) -> Option<String> {
     let mut stream = TcpStream::connect(address).await.ok()?;
-    let request = format!("GET {path} HTTP/1.1\r\nhost: stoa\r\nconnection: close\r\n\r\n");
+    let request =
+        format!("GET {path} HTTP/1.1\r\nhost: stoa\r\n{header}\r\nconnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await.ok()?;
     let mut reply = String::new();
     stream.read_to_string(&mut reply).await.ok()?;
@@ -65,18 +71,52 @@ async fn what_is_in_memory_goes_out_as_it_did_the_first_time() {
 }
 
 #[tokio::test]
+async fn who_has_it_is_told_so_without_a_length() {
+    let scene = Scene::new().await;
+    scene.store_version("example.com/m", "v1.0.0", b"zip").await;
+    let served = served(&scene).await;
+    // From storage, then from memory.
+    for _ in 0..2 {
+        let path = "/example.com/m/@v/v1.0.0.mod";
+        let reply = get_with(served.public, path, "if-none-match: *").await.unwrap();
+        assert!(reply.starts_with("HTTP/1.1 304 "), "{reply}");
+        assert!(!reply.contains("content-length: 0"), "{reply}");
+        assert!(reply.ends_with("\r\n\r\n"), "{reply}");
+    }
+    served.shutdown.cancel();
+    served.server.await.unwrap();
+}
+
+#[tokio::test]
+async fn without_its_queue_it_is_ready_and_says_what_is_missing() {
+    let scene = Scene::new().await;
+    let served = served(&scene).await;
+    scene.queue.is_down.store(true, Ordering::SeqCst);
+    let miss = get(served.public, "/example.com/m/@v/list").await.unwrap();
+    assert!(miss.starts_with("HTTP/1.1 503 "), "{miss}");
+    let ready = get(served.public, "/readyz").await.unwrap();
+    assert!(ready.starts_with("HTTP/1.1 200 "), "{ready}");
+    assert!(ready.contains("\ndegraded: the job queue is unavailable"), "{ready}");
+    served.shutdown.cancel();
+    served.server.await.unwrap();
+}
+
+#[tokio::test]
 async fn while_draining_it_is_unready_but_accepts() {
     let drain = Duration::from_secs(60);
     let scene = Scene::with(FrontendSettings { drain, ..FrontendSettings::default() }).await;
     let served = served(&scene).await;
     served.shutdown.cancel();
-    loop {
-        let reply = get(served.public, "/readyz").await.unwrap();
-        if reply.starts_with("HTTP/1.1 503") {
-            assert!(reply.ends_with("not ready: shutting down\n"), "{reply}");
-            break;
-        }
-    }
+    until(async || !get_ok(served.public, "/readyz").await).await;
+    let reply = get(served.public, "/readyz").await.unwrap();
+    assert!(reply.starts_with("HTTP/1.1 503"), "{reply}");
+    assert!(
+        reply.ends_with(
+            "not ready: shutting down
+"
+        ),
+        "{reply}"
+    );
     assert!(get(served.public, "/healthz").await.unwrap().starts_with("HTTP/1.1 200"));
     assert!(!served.server.is_finished());
     served.server.abort();
@@ -90,9 +130,7 @@ async fn a_request_under_way_is_finished_and_an_idle_connection_is_not_waited_fo
     let waiting = tokio::spawn(get(served.public, "/example.com/m/@v/v1.0.0.info"));
     scene.until_published(1).await;
     served.shutdown.cancel();
-    while get(served.public, "/healthz").await.is_some() {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    until(async || get(served.public, "/healthz").await.is_none()).await;
     scene.worker(Does::Fills);
     let reply = waiting.await.unwrap().unwrap();
     assert!(reply.starts_with("HTTP/1.1 200 OK\r\n"), "{reply}");
