@@ -60,7 +60,7 @@ pub struct EgressConfig {
     pub proxy: ProxySettings,
     /// Longest wait for name, connection and TLS handshake. Default 10 s.
     pub connect_timeout: Duration,
-    /// Longest silence of a server. Default 30 s: git servers prepare big packs
+    /// Longest silence of a server. Default 60 s: git servers prepare big packs
     /// without a word.
     pub idle_timeout: Duration,
     /// Longest body of a [`Page`], in bytes; the rest is cut. Default 1 MiB.
@@ -74,7 +74,7 @@ impl Default for EgressConfig {
             extra_roots_pem: None,
             proxy: ProxySettings::default(),
             connect_timeout: Duration::from_secs(10),
-            idle_timeout: Duration::from_secs(30),
+            idle_timeout: Duration::from_secs(60),
             page_limit: 1 << 20,
         }
     }

@@ -20,6 +20,10 @@ pub(super) enum WireError {
     Remote { message: String },
     #[error("more than {limit} refs")]
     TooManyRefs { limit: usize },
+    #[error("more than {limit} bytes of files")]
+    TooManyBytes { limit: u64 },
+    #[error("a temporary file failed")]
+    Spool(#[source] io::Error),
     #[error(transparent)]
     Pack(#[from] PackError),
 }
@@ -46,7 +50,11 @@ impl WireError {
         let may_be_outdated = match &self {
             Self::Remote { message } => missing_object(message).is_none(),
             Self::Truncated | Self::Malformed { .. } => true,
-            Self::Transfer(_) | Self::TooManyRefs { .. } | Self::Pack(_) => false,
+            Self::Transfer(_)
+            | Self::TooManyRefs { .. }
+            | Self::TooManyBytes { .. }
+            | Self::Spool(_)
+            | Self::Pack(_) => false,
         };
         let error = match self {
             Self::Remote { message } => match missing_object(&message) {
@@ -55,13 +63,15 @@ impl WireError {
                     VcsError::Unavailable { url, reason: format!("the server says: {message}") }
                 }
             },
-            Self::TooManyRefs { .. } | Self::Pack(PackError::LimitExceeded { .. }) => {
+            Self::TooManyRefs { .. }
+            | Self::TooManyBytes { .. }
+            | Self::Pack(PackError::LimitExceeded { .. }) => {
                 VcsError::LimitExceeded { url, limit: self.to_string() }
             }
             Self::Transfer(source) | Self::Pack(PackError::Transfer(source)) => {
                 VcsError::Unavailable { url, reason: format!("the transfer failed: {source}") }
             }
-            Self::Pack(PackError::Spool(source)) => {
+            Self::Spool(source) | Self::Pack(PackError::Spool(source)) => {
                 VcsError::Unavailable { url, reason: format!("a temporary file failed: {source}") }
             }
             Self::Truncated | Self::Malformed { .. } | Self::Pack(_) => {

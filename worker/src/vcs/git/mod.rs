@@ -10,6 +10,7 @@
 //! and conversions that we do not implement.
 
 mod advertisement;
+mod archive;
 mod dumb_http;
 mod error;
 mod local;
@@ -22,6 +23,7 @@ mod session;
 mod side_band;
 mod smart_http;
 mod stream;
+mod tar;
 #[cfg(test)]
 mod tests;
 
@@ -32,11 +34,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::pack::{Limits, ObjectStore};
-use super::{Capabilities, FetchRequest, RefListing, Remote, Vcs, VcsError};
+use super::{Capabilities, FetchRequest, ObjectId, RefListing, Remote, Vcs, VcsError};
 use crate::egress::{Deadline, Egress, shown};
 
+pub use archive::ConvertedFiles;
 pub use program::find as find_program;
 
+use archive::Archive;
 use dumb_http::DumbHttp;
 use local::{LocalRepository, shown_file};
 use program::GitProgram;
@@ -57,6 +61,9 @@ pub struct GitConfig {
     pub listing_bytes: u64,
     /// What one pack may cost.
     pub pack: Limits,
+    /// Most bytes of [`GitVcs::converted_files`] after conversion. Default 1 GiB: a
+    /// module may have half of that (go-modules §4.2).
+    pub converted_bytes: u64,
     /// Longest time for a listing. Default 60 s.
     pub listing_timeout: Duration,
     /// Longest time for a fetch. Default 8 min: a job has ten.
@@ -67,10 +74,11 @@ impl Default for GitConfig {
     fn default() -> Self {
         Self {
             program: find_program(None),
-            temp_dir: std::env::temp_dir(),
+            temp_dir: tempfile::env::temp_dir(),
             refs: 500_000,
             listing_bytes: 256 << 20,
             pack: Limits::default(),
+            converted_bytes: 1 << 30,
             listing_timeout: Duration::from_secs(60),
             fetch_timeout: Duration::from_secs(480),
         }
@@ -93,28 +101,51 @@ impl GitVcs {
         Ok(Self { egress, config, program, bases: Bases::new() })
     }
 
+    /// Files of a commit as the git program converts them by the attributes in its tree
+    /// (go-modules §4.1), for encodings that we do not implement. `objects` holds the
+    /// commit with all its contents; nobody else may use its pack file meanwhile. The
+    /// `paths` start at the repository's root, exist, and are regular files; others are
+    /// missing in the result. `remote` is only named in errors.
+    pub async fn converted_files(
+        &self,
+        remote: &Remote,
+        objects: &ObjectStore,
+        commit: &ObjectId,
+        paths: &[Vec<u8>],
+    ) -> Result<ConvertedFiles, VcsError> {
+        let archive = Archive {
+            program: &self.program,
+            temp_dir: &self.config.temp_dir,
+            url: shown_remote(remote),
+            limit: self.config.converted_bytes,
+            deadline: Deadline::after(self.config.fetch_timeout),
+        };
+        archive.convert(objects, commit, paths).await
+    }
+
     fn session<'a>(
         &'a self,
         remote: &'a Remote,
         body_limit: u64,
         deadline: Deadline,
     ) -> Result<Session<'a>, VcsError> {
-        let (url, connection) = match remote.url.scheme() {
+        let connection = match remote.url.scheme() {
             "http" | "https" => {
                 let Self { egress, bases, .. } = self;
                 let server = SmartHttp { egress, bases, remote, body_limit, deadline };
-                (shown(&remote.url), Connection::Http(server))
+                Connection::Http(server)
             }
             "file" if remote.is_trusted => {
                 let directory = LocalRepository::new(&self.program, &remote.url, deadline)?;
-                (shown_file(&remote.url), Connection::Local(directory))
+                Connection::Local(directory)
             }
             scheme => {
                 let reason = format!("refused: {scheme} is not allowed");
-                return Err(VcsError::Refused { url: shown_file(&remote.url), reason });
+                return Err(VcsError::Refused { url: shown_remote(remote), reason });
             }
         };
         let pack_limits = self.config.pack.clone();
+        let url = shown_remote(remote);
         Ok(Session { connection, url, ref_limit: self.config.refs, pack_limits })
     }
 
@@ -123,10 +154,18 @@ impl GitVcs {
             program: &self.program,
             egress: &self.egress,
             base,
-            url: shown(&remote.url),
+            url: shown_remote(remote),
             temp_dir: &self.config.temp_dir,
             deadline,
         }
+    }
+}
+
+/// A repository's address as errors name it.
+fn shown_remote(remote: &Remote) -> String {
+    match remote.url.scheme() {
+        "file" => shown_file(&remote.url),
+        _ => shown(&remote.url),
     }
 }
 

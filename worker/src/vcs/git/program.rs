@@ -7,6 +7,7 @@
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -48,7 +49,9 @@ const SAFE_OPTIONS: [&str; 9] = [
 /// places. The result is absolute.
 pub fn find(search_path: Option<&OsStr>) -> Option<PathBuf> {
     let search_path = search_path.unwrap_or_else(|| OsStr::new(USUAL_PLACES));
-    std::env::split_paths(search_path)
+    let directories = search_path.as_bytes().split(|&byte| byte == b':');
+    directories
+        .map(|directory| Path::new(OsStr::from_bytes(directory)))
         .filter(|directory| directory.is_absolute())
         .map(|directory| directory.join("git"))
         .find(|path| path.is_file())

@@ -11,7 +11,7 @@ use url::Url;
 use super::error::{from_egress, from_status};
 use super::refs::{parse_id, split};
 use super::stream::Body;
-use crate::egress::{Deadline, Egress, Request, Response, Trust, shown};
+use crate::egress::{Deadline, Egress, EgressError, Request, Response, Trust, shown};
 use crate::vcs::{Remote, VcsError};
 
 const GIT_PROTOCOL: HeaderName = HeaderName::from_static("git-protocol");
@@ -44,7 +44,7 @@ pub(super) struct SmartHttp<'a> {
 /// The answer to `info/refs`.
 #[derive(Debug)]
 pub(super) enum InfoRefs {
-    /// An advertisement; the piece comes before the rest.
+    /// An advertisement.
     Smart(Body),
     /// A file: the dumb protocol.
     Dumb(Base),
@@ -72,7 +72,7 @@ impl SmartHttp<'_> {
             // Hosts that hide private repositories ask for credentials where nothing is;
             // the page beside it tells (go-modules §3.2).
             Err(error @ (VcsError::AccessDenied { .. } | VcsError::InvalidData { .. })) => {
-                let request = self.request(base.url, base.trust, headers_of_a_page());
+                let request = self.request(base.url, base.trust, HeaderMap::new());
                 match self.egress.get(request).await.map(|page| page.status().as_u16()) {
                     Ok(404 | 410) => Err(VcsError::RepositoryNotFound { url: self.shown() }),
                     _ => Err(error),
@@ -165,7 +165,7 @@ impl SmartHttp<'_> {
 
 /// Whether a body is what `git update-server-info` writes: lines of id, tab and name,
 /// or nothing for an empty repository.
-async fn is_ref_file(response: &mut Response) -> Result<bool, crate::egress::EgressError> {
+async fn is_ref_file(response: &mut Response) -> Result<bool, EgressError> {
     let mut start = Vec::new();
     while start.len() < 65 {
         match response.chunk().await? {
@@ -185,8 +185,4 @@ fn endpoint(base: &Url, name: &str) -> Url {
 
 fn headers() -> HeaderMap {
     HeaderMap::from_iter([(USER_AGENT, HeaderValue::from_static(AGENT))])
-}
-
-fn headers_of_a_page() -> HeaderMap {
-    HeaderMap::new()
 }

@@ -58,11 +58,12 @@ pub(super) async fn parse<T: Send + 'static>(
         Err(WireError::Transfer(io::Error::other(format!("the parser stopped: {error}"))))
     });
     match (parsed, transferred) {
+        // Every answer states its own end, so what comes after it does not matter.
+        (Ok(value), _) => Ok(value),
         // What the server itself says explains a transfer that then broke off.
         (Err(error @ WireError::Remote { .. }), _) => Err(error.into_failure(url)),
-        (_, Err(error)) => Err(error.into()),
+        (Err(_), Err(error)) => Err(error.into()),
         (Err(error), Ok(())) => Err(error.into_failure(url)),
-        (Ok(value), Ok(())) => Ok(value),
     }
 }
 
@@ -97,9 +98,9 @@ pub(super) fn from_program(url: &str, error: ProgramError) -> VcsError {
             VcsError::LimitExceeded { url, limit: error.to_string() }
         }
         ProgramError::Failed { command, message } => {
-            const ABSENT: [&str; 3] =
-                ["does not appear to be a git repository", "not found", "no such path"];
-            if ABSENT.iter().any(|text| message.contains(text)) {
+            if message.contains("does not appear to be a git repository")
+                || (message.contains("repository '") && message.contains("' not found"))
+            {
                 return VcsError::RepositoryNotFound { url };
             }
             tracing::warn!(vcs.url = url, message, "git {command} failed");

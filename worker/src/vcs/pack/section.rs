@@ -21,7 +21,7 @@ pub struct Section {
 }
 
 impl Section {
-    pub(super) fn new(file: &Arc<File>, offset: u64, length: u64) -> Self {
+    pub(crate) fn new(file: &Arc<File>, offset: u64, length: u64) -> Self {
         Self { file: Arc::clone(file), offset, remaining: length }
     }
 
