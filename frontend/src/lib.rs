@@ -1,12 +1,13 @@
 //! The frontend: answers the go command from storage, or asks the workers and waits.
 //!
 //! It holds nothing that a request needs except memory of what never changes: kill
-//! any, start any. [`app`] is the public router, callable without a socket; [`serve`]
+//! any, start any. [`app`] is the public router, callable without a socket; [`serve()`]
 //! puts it behind a listener and drains it on shutdown.
 
 mod background;
 mod error;
 mod freshness;
+mod front_door;
 mod health;
 mod hot;
 mod metrics;

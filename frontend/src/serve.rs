@@ -17,23 +17,18 @@ use std::{
     time::Duration,
 };
 
-use axum::{Router, body::Body};
+use axum::Router;
 use bytes::Bytes;
-use futures_util::{
-    TryFutureExt,
-    future::{Either as EitherFuture, MapOk, Ready, ready},
-};
 use http::{Request, Response};
-use http_body_util::{Either, Full};
 use hyper::{body::Incoming, server::conn::http1, service::Service};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
-    service::{TowerToHyperService, TowerToHyperServiceFuture},
+    service::TowerToHyperService,
 };
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{router::app, state::Frontend};
+use crate::{front_door::FrontDoor, state::Frontend};
 
 /// Between requests and for the headers of one: a client that sends neither is gone.
 const HEADER_PATIENCE: Duration = Duration::from_secs(75);
@@ -55,10 +50,7 @@ pub async fn serve(
 ) {
     let closing = Arc::new(Closing::default());
     let tasks = TaskTracker::new();
-    let front_door = FrontDoor {
-        frontend: frontend.clone(),
-        router: TowerToHyperService::new(app(frontend.clone())),
-    };
+    let front_door = FrontDoor::new(frontend.clone());
     let grace = frontend.settings.grace;
     let public = accept(public, front_door, &closing, &tasks, grace);
     let admin = async {
@@ -182,33 +174,4 @@ impl Closing {
 fn is_of_one_connection(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
-}
-
-/// The router with the hot path in front of it: what is ready in memory goes out
-/// without routing, boxing or a future of its own.
-#[derive(Clone)]
-struct FrontDoor {
-    frontend: Frontend,
-    router: TowerToHyperService<Router>,
-}
-
-type FrontResponse = Response<Either<Full<Bytes>, Body>>;
-type RouterFuture = TowerToHyperServiceFuture<Router, Request<Incoming>>;
-
-impl Service<Request<Incoming>> for FrontDoor {
-    type Response = FrontResponse;
-    type Error = Infallible;
-    type Future = EitherFuture<
-        Ready<Result<FrontResponse, Infallible>>,
-        MapOk<RouterFuture, fn(Response<Body>) -> FrontResponse>,
-    >;
-
-    fn call(&self, request: Request<Incoming>) -> Self::Future {
-        if let Some((kind, response)) = self.frontend.hot.answer(&request) {
-            self.frontend.metrics.count_memory_hit(kind);
-            return EitherFuture::Left(ready(Ok(response.map(Either::Left))));
-        }
-        let routed: fn(Response<Body>) -> FrontResponse = |response| response.map(Either::Right);
-        EitherFuture::Right(self.router.call(request).map_ok(routed))
-    }
 }

@@ -3,7 +3,10 @@
 use http::StatusCode;
 use stoa_shared::answer::{Meaning, Question};
 
-use crate::scene::{Does, Scene, failed, good, info, seconds_ago, until, version_info, versions};
+use crate::{
+    scene::{Scene, failed, good, info, seconds_ago, until, version_info, versions},
+    worker::Does,
+};
 
 const MODULE: &str = "example.com/m";
 const LIST: &str = "/example.com/m/@v/list";

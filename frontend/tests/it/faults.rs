@@ -5,7 +5,10 @@ use std::sync::atomic::Ordering;
 use http::{Request, StatusCode};
 use stoa_shared::{answer::Question, storage::StorageKey};
 
-use crate::scene::{Does, Scene, good, pattern, seconds_ago, until, versions};
+use crate::{
+    scene::{Scene, good, pattern, seconds_ago, until, versions},
+    worker::Does,
+};
 
 const INFO: &str = "/example.com/m/@v/v1.0.0.info";
 

@@ -5,7 +5,10 @@ use std::sync::atomic::Ordering;
 use http::StatusCode;
 use stoa_shared::storage::{Storage, StorageKey};
 
-use crate::scene::{Scene, entry, go_mod, info, pattern};
+use crate::{
+    scene::{Scene, entry, go_mod, info, pattern},
+    worker::Does,
+};
 
 const MODULE: &str = "example.com/Mod";
 const INFO: &str = "/example.com/!mod/@v/v1.0.0.info";
@@ -111,7 +114,6 @@ async fn a_copied_in_cache_is_recorded_when_only_its_info_is_read() {
 
 #[tokio::test]
 async fn a_file_missing_from_a_copied_in_cache_is_a_miss() {
-    use crate::scene::Does;
     for (missing, body) in [(ZIP, "the zip".to_owned()), (GO_MOD, go_mod(MODULE))] {
         let scene = Scene::new().await;
         let (module, version) = (MODULE.parse().unwrap(), "v1.0.0".parse().unwrap());

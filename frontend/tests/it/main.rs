@@ -3,10 +3,12 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod answers;
+mod doubles;
 mod faults;
 mod hits;
 mod misses;
 mod operations;
 mod scene;
 mod serving;
+mod worker;
 mod zips;

@@ -7,7 +7,10 @@ use http::StatusCode;
 use stoa_frontend::FrontendSettings;
 use stoa_shared::{answer::Meaning, queue::Queue};
 
-use crate::scene::{Does, Scene, failed, fill, go_mod, info, seconds_ago, until};
+use crate::{
+    scene::{Scene, failed, fill, go_mod, info, seconds_ago, until},
+    worker::Does,
+};
 
 const INFO: &str = "/example.com/m/@v/v1.0.0.info";
 const GO_MOD: &str = "/example.com/m/@v/v1.0.0.mod";
@@ -133,7 +136,7 @@ async fn trouble_that_an_equal_job_just_ran_into_ends_the_wait() {
 
 #[tokio::test]
 async fn a_wait_has_an_end_and_the_job_goes_on() {
-    let wait = Duration::from_millis(100);
+    let wait = Duration::from_secs(1);
     let scene = Scene::with(FrontendSettings { wait, ..FrontendSettings::default() }).await;
     let reply = scene.get(ZIP).await;
     assert_eq!(reply.status, 504);

@@ -4,12 +4,11 @@ use std::{
     ops::Range,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize},
     },
     time::Duration,
 };
 
-use async_trait::async_trait;
 use axum::{Router, body::Body as HttpBody};
 use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode};
@@ -21,16 +20,15 @@ use stoa_frontend::{Frontend, FrontendSettings, app};
 use stoa_shared::{
     answer::{Answer, Failure, Good, Meaning, Question, Value},
     catalog::{CatalogEntry, Status, StoredFile},
-    module::{ModulePath, Version},
-    queue::{
-        DeadLetter, Delivery, Depth, EmbeddedQueue, Job, JobKey, Lane, Queue, QueueError, Task,
-    },
-    storage::{
-        Body, DiskStorage, ETag, GetOptions, KeyPrefix, Object, ObjectMeta, Page, Storage,
-        StorageError, StorageKey,
-    },
+    queue::{EmbeddedQueue, Queue},
+    storage::{Body, DiskStorage, ObjectMeta, Storage, StorageKey},
 };
-use tokio::{sync::broadcast, task::JoinHandle};
+use tokio::task::JoinHandle;
+
+use crate::{
+    doubles::{FaultyStorage, WatchedQueue},
+    worker::{Does, store_version, work},
+};
 
 /// A fill that takes longer is a failed test.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -59,19 +57,6 @@ impl Reply {
     pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
-}
-
-/// What the worker does with a job.
-#[derive(Debug, Clone)]
-pub(crate) enum Does {
-    /// Stores all files of the version, then says so.
-    Fills,
-    /// Stores `.info` and `.mod` aside: there can be no zip.
-    FillsModOnly(&'static str),
-    /// Stores a good answer.
-    Answers(Value),
-    /// Stores why not, beside the good answer that may be there.
-    Fails(Meaning, &'static str),
 }
 
 impl Scene {
@@ -251,198 +236,6 @@ pub(crate) fn entry(go_mod: &ObjectMeta, zip: Option<&ObjectMeta>) -> CatalogEnt
         time: None,
         origin: None,
         recorded_at: Timestamp::now(),
-    }
-}
-
-async fn store_version(storage: &DiskStorage, module: &ModulePath, version: &Version, zip: &[u8]) {
-    let put =
-        async |key: StorageKey, bytes: Vec<u8>| storage.put(&key, bytes.into()).await.unwrap();
-    let zip = put(StorageKey::zip(module, version), zip.to_vec()).await;
-    let go_mod = go_mod(module.as_str()).into_bytes();
-    let go_mod = put(StorageKey::go_mod(module, version), go_mod).await;
-    let entry = serde_json::to_vec(&entry(&go_mod, Some(&zip))).unwrap();
-    put(StorageKey::catalog_entry(module, version), entry).await;
-    put(StorageKey::info(module, version), info(version.as_str()).into_bytes()).await;
-}
-
-async fn work(storage: &DiskStorage, task: &Task, does: Does) {
-    let put =
-        async |key: StorageKey, bytes: Vec<u8>| storage.put(&key, bytes.into()).await.unwrap();
-    let module = task.module();
-    let question = match task {
-        Task::Fill { version, .. } => Question::Fill(version.clone()),
-        Task::List { .. } => Question::List,
-        Task::Latest { .. } => Question::Latest,
-        Task::Query { query, .. } => Question::Query(query.clone()),
-    };
-    let answer_key = StorageKey::answer(module, &question);
-    match (does, task) {
-        (Does::Fills, Task::Fill { version, .. }) => {
-            store_version(storage, module, version, b"the zip").await;
-        }
-        (Does::FillsModOnly(reason), Task::Fill { version, .. }) => {
-            let go_mod = go_mod(module.as_str()).into_bytes();
-            let go_mod = put(StorageKey::mod_only_go_mod(module, version), go_mod).await;
-            let entry =
-                CatalogEntry { zip_refusal: Some(reason.to_owned()), ..entry(&go_mod, None) };
-            let entry = serde_json::to_vec(&entry).unwrap();
-            put(StorageKey::catalog_entry(module, version), entry).await;
-            let info = info(version.as_str()).into_bytes();
-            put(StorageKey::mod_only_info(module, version), info).await;
-        }
-        (Does::Answers(value), _) => {
-            let answer = good(Timestamp::now(), value);
-            put(answer_key, serde_json::to_vec(&answer).unwrap()).await;
-        }
-        (Does::Fails(meaning, message), _) => {
-            let mut answer = match storage.get(&answer_key, GetOptions::default()).await {
-                Ok(mut object) => {
-                    let mut bytes = Vec::new();
-                    while let Some(chunk) = futures_util::StreamExt::next(&mut object.body).await {
-                        bytes.extend_from_slice(&chunk.unwrap());
-                    }
-                    serde_json::from_slice(&bytes).unwrap()
-                }
-                Err(_) => Answer::default(),
-            };
-            answer.failure = failed(Timestamp::now(), meaning, message).failure;
-            put(answer_key, serde_json::to_vec(&answer).unwrap()).await;
-        }
-        (does, task) => panic!("the script does not say how {does:?} goes with {task:?}"),
-    }
-}
-
-/// Storage that fails reads when told to.
-pub(crate) struct FaultyStorage {
-    pub(crate) inner: DiskStorage,
-    /// Reads so far.
-    pub(crate) calls: AtomicUsize,
-    fails_every: AtomicUsize,
-}
-
-impl FaultyStorage {
-    /// One read in `every` fails from now on, in no regular order; 0 heals it.
-    pub(crate) fn fail_every(&self, every: usize) {
-        self.fails_every.store(every, Ordering::SeqCst);
-    }
-
-    fn read(&self, key: &StorageKey) -> Result<(), StorageError> {
-        let call = self.calls.fetch_add(1, Ordering::SeqCst) + 1;
-        let every = self.fails_every.load(Ordering::SeqCst);
-        if every > 0 && (call.wrapping_mul(0x9e37_79b9) >> 16).is_multiple_of(every) {
-            return Err(StorageError::Unavailable {
-                key: key.to_string(),
-                source: "secret-host:9000 said no".into(),
-            });
-        }
-        Ok(())
-    }
-}
-
-#[async_trait]
-impl Storage for FaultyStorage {
-    async fn head(&self, key: &StorageKey) -> Result<ObjectMeta, StorageError> {
-        self.read(key)?;
-        self.inner.head(key).await
-    }
-
-    async fn get(&self, key: &StorageKey, options: GetOptions) -> Result<Object, StorageError> {
-        self.read(key)?;
-        self.inner.get(key, options).await
-    }
-
-    async fn create(&self, key: &StorageKey, body: Body) -> Result<ObjectMeta, StorageError> {
-        self.inner.create(key, body).await
-    }
-
-    async fn swap(
-        &self,
-        key: &StorageKey,
-        expected: &ETag,
-        body: Body,
-    ) -> Result<ObjectMeta, StorageError> {
-        self.inner.swap(key, expected, body).await
-    }
-
-    async fn put(&self, key: &StorageKey, body: Body) -> Result<ObjectMeta, StorageError> {
-        self.inner.put(key, body).await
-    }
-
-    async fn delete(&self, key: &StorageKey) -> Result<(), StorageError> {
-        self.inner.delete(key).await
-    }
-
-    async fn list(
-        &self,
-        prefix: &KeyPrefix,
-        after: Option<&str>,
-        limit: usize,
-    ) -> Result<Page, StorageError> {
-        self.inner.list(prefix, after, limit).await
-    }
-}
-
-/// A queue that remembers what was published, and is down or mute when told to be.
-pub(crate) struct WatchedQueue {
-    pub(crate) inner: EmbeddedQueue,
-    published: Mutex<Vec<(JobKey, Lane)>>,
-    pub(crate) is_down: AtomicBool,
-    /// Completions get lost.
-    pub(crate) is_mute: AtomicBool,
-}
-
-#[async_trait]
-impl Queue for WatchedQueue {
-    async fn publish(&self, job: &Job, lane: Lane) -> Result<(), QueueError> {
-        if self.is_down.load(Ordering::SeqCst) {
-            return Err(QueueError::Unavailable { source: "no broker".into() });
-        }
-        self.published.lock().unwrap().push((job.key(), lane));
-        self.inner.publish(job, lane).await
-    }
-
-    async fn receive(&self) -> Result<Delivery, QueueError> {
-        self.inner.receive().await
-    }
-
-    async fn acknowledge(&self, delivery: Delivery) -> Result<(), QueueError> {
-        self.inner.acknowledge(delivery).await
-    }
-
-    async fn retry(
-        &self,
-        delivery: Delivery,
-        delay: Duration,
-        reason: &str,
-    ) -> Result<(), QueueError> {
-        self.inner.retry(delivery, delay, reason).await
-    }
-
-    async fn dead_letter(&self, delivery: Delivery, reason: &str) -> Result<(), QueueError> {
-        self.inner.dead_letter(delivery, reason).await
-    }
-
-    async fn release(&self, delivery: Delivery) -> Result<(), QueueError> {
-        self.inner.release(delivery).await
-    }
-
-    async fn announce(&self, completed: &JobKey) -> Result<(), QueueError> {
-        if self.is_mute.load(Ordering::SeqCst) {
-            return Ok(());
-        }
-        self.inner.announce(completed).await
-    }
-
-    fn completions(&self) -> broadcast::Receiver<JobKey> {
-        self.inner.completions()
-    }
-
-    async fn dead_letters(&self) -> Result<Vec<DeadLetter>, QueueError> {
-        self.inner.dead_letters().await
-    }
-
-    async fn depth(&self) -> Result<Depth, QueueError> {
-        self.inner.depth().await
     }
 }
 

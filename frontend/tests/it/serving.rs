@@ -10,7 +10,10 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::scene::{Does, Scene, info, until};
+use crate::{
+    scene::{Scene, info, until},
+    worker::Does,
+};
 
 struct Served {
     public: SocketAddr,

@@ -1,42 +1,23 @@
-//! Waiting for a job: any number of equal waits are one flight, which publishes one
-//! job and watches storage for what comes of it.
-//!
-//! A flight is a shared future that its waiters drive themselves; there is no task
-//! behind it. When the last waiter leaves, the flight is dropped and takes its place
-//! in the table with it, so that a client that hangs up costs nothing further. The
-//! job goes on.
+//! One flight: subscribe, look, publish, then look whenever something may have come of it.
 
-use std::{
-    collections::{HashMap, hash_map::Entry},
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
-use futures_util::{
-    FutureExt,
-    future::{BoxFuture, Shared, WeakShared},
-};
 use jiff::Timestamp;
 use stoa_shared::{
-    answer::{Answer, Failure, Good, Question},
+    answer::{Answer, Question},
     module::{ModulePath, Version},
-    queue::{Job, JobKey, Lane, Queue},
-    storage::{Storage, StorageError},
+    queue::{Job, JobKey, Lane},
+    storage::StorageError,
 };
 use tokio::{
     sync::broadcast::{self, error::RecvError},
     time::Instant,
 };
 
+use super::{Outcome, Parts};
 use crate::{
     background::publish,
     freshness::{Ending, Marks, Standing, ending, ending_of_finished, standing},
-    health::Health,
-    metrics::Metrics,
-    settings::FrontendSettings,
     versions::{ModuleVersion, Space, head_if_present, read_answer},
 };
 
@@ -46,169 +27,12 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(2);
 /// After storage failed, it is looked at again this soon.
 const RECOVERY_INTERVAL: Duration = Duration::from_millis(200);
 
-/// How a wait ended.
-#[derive(Debug, Clone)]
-pub(crate) enum Outcome {
-    /// The version's files are in storage.
-    Filled,
-    /// The question has a good answer.
-    Answered(Arc<Good>),
-    /// The worker says why not.
-    Failed(Arc<Failure>),
-    /// Storage could not be asked, so nothing was published.
-    StorageUnavailable(Arc<StorageError>),
-    /// The job could not be published.
-    QueueUnavailable,
-}
-
-/// The deadline passed; the job goes on.
-#[derive(Debug)]
-pub(crate) struct WaitOver;
-
-/// The waits of one frontend.
-pub(crate) struct Waits {
-    parts: Arc<Parts>,
-    flights: Arc<Flights>,
-}
-
-/// What a flight needs.
-struct Parts {
-    storage: Arc<dyn Storage>,
-    queue: Arc<dyn Queue>,
-    wait: Duration,
-    freshness: Duration,
-    negative: Duration,
-    health: Arc<Health>,
-    metrics: Arc<Metrics>,
-}
-
-type Flight = Shared<BoxFuture<'static, Outcome>>;
-
-/// The flights under way, by what they ask. The lock is never held over an await.
-#[derive(Default)]
-struct Flights {
-    under_way: Mutex<Table>,
-    next_number: AtomicU64,
-}
-
-type Table = HashMap<JobKey, Numbered>;
-
-/// A flight as the table knows it; only its waiters keep it alive.
-struct Numbered {
-    number: u64,
-    flight: WeakShared<BoxFuture<'static, Outcome>>,
-}
-
-impl Waits {
-    pub(crate) fn new(
-        storage: Arc<dyn Storage>,
-        queue: Arc<dyn Queue>,
-        settings: &FrontendSettings,
-        health: Arc<Health>,
-        metrics: Arc<Metrics>,
-    ) -> Self {
-        let parts = Parts {
-            storage,
-            queue,
-            wait: settings.wait,
-            freshness: settings.freshness,
-            negative: settings.negative,
-            health,
-            metrics,
-        };
-        Self { parts: Arc::new(parts), flights: Arc::default() }
-    }
-
-    /// Asks the workers and waits for what comes of it, together with everyone who
-    /// asks the same.
-    pub(crate) async fn outcome(
-        &self,
-        module: &ModulePath,
-        question: &Question,
-    ) -> Result<Outcome, WaitOver> {
-        let _waiting = Waiting::begin(&self.parts.metrics);
-        let flight = self.join(module, question);
-        tokio::time::timeout(self.parts.wait, flight).await.map_err(|_| WaitOver)
-    }
-
-    /// The flight under way, or a new one.
-    fn join(&self, module: &ModulePath, question: &Question) -> Flight {
-        let job = Job::new(question.task(module));
-        let key = job.key();
-        let mut under_way = self.flights.lock();
-        if let Some(flight) = under_way.get(&key).and_then(|known| known.flight.upgrade()) {
-            return flight;
-        }
-        let number = self.flights.next_number.fetch_add(1, Ordering::Relaxed);
-        let place = Place { flights: Arc::clone(&self.flights), key: key.clone(), number };
-        let asking = Asking {
-            parts: Arc::clone(&self.parts),
-            module: module.clone(),
-            question: question.clone(),
-            job,
-        };
-        let flight = async move {
-            let _place = place;
-            asking.outcome().await
-        }
-        .boxed()
-        .shared();
-        let weak = flight.downgrade().expect("a future that was never polled has not ended");
-        under_way.insert(key, Numbered { number, flight: weak });
-        flight
-    }
-}
-
-impl Flights {
-    fn lock(&self) -> MutexGuard<'_, Table> {
-        self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// A flight's place in the table, given up when the flight ends or its last waiter leaves.
-struct Place {
-    flights: Arc<Flights>,
-    key: JobKey,
-    number: u64,
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        // By then a successor may have taken the place.
-        if let Entry::Occupied(place) = self.flights.lock().entry(self.key.clone())
-            && place.get().number == self.number
-        {
-            place.remove();
-        }
-    }
-}
-
-/// Counts a waiting request while it lives.
-struct Waiting<'a> {
-    metrics: &'a Metrics,
-    since: Instant,
-}
-
-impl<'a> Waiting<'a> {
-    fn begin(metrics: &'a Metrics) -> Self {
-        metrics.waiting.inc();
-        Self { metrics, since: Instant::now() }
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.metrics.waiting.dec();
-        self.metrics.wait_seconds.observe(self.since.elapsed().as_secs_f64());
-    }
-}
-
 /// One flight: the question, and the job that answers it.
-struct Asking {
-    parts: Arc<Parts>,
-    module: ModulePath,
-    question: Question,
-    job: Job,
+pub(super) struct Asking {
+    pub(super) parts: Arc<Parts>,
+    pub(super) module: ModulePath,
+    pub(super) question: Question,
+    pub(super) job: Job,
 }
 
 /// What a look in storage showed.
@@ -219,7 +43,7 @@ enum Look {
 }
 
 impl Asking {
-    async fn outcome(self) -> Outcome {
+    pub(super) async fn outcome(self) -> Outcome {
         // Subscribed before looking, so that no completion falls in between.
         let mut completions = self.parts.queue.completions();
         let before = match self.look(|answer| self.known(answer)).await {
