@@ -1,5 +1,27 @@
-//! Bytes move here.
+//! Consumes jobs: fetches modules from version control and records them.
+//!
+//! One job, end to end: [`consumer`] takes a delivery and runs its [`jobs`] handler;
+//! [`locate`] finds the module's repository, [`vcs`] lists its refs, [`resolve`] decides
+//! which commit and directory the version is; the commit's tree is fetched once
+//! ([`repository`]), packed ([`pack`], [`attributes`], [`module_zip`]) and recorded in
+//! the one write order (`record`). The consumer settles the delivery by its [`verdict`].
+
+pub mod attributes;
+pub mod consumer;
 pub mod egress;
+pub mod failure;
+pub mod jobs;
 pub mod locate;
+pub mod module_zip;
+pub mod repository;
 pub mod resolve;
+pub mod rewrite;
+pub mod settings;
 pub mod vcs;
+pub mod verdict;
+
+mod answers;
+mod discovery_page;
+mod pack;
+mod record;
+mod stored_zip;

@@ -60,8 +60,8 @@ impl TestRepository {
         let neutral = "* !text !eol !crlf !ident !filter !working-tree-encoding\n";
         fs::write(self.path(b".git/info/attributes"), neutral).unwrap();
         self.git(&["add", "--all", "--force"]);
-        fs::remove_file(self.path(b".git/info/attributes")).unwrap();
         self.git(&["commit", "-q", "--allow-empty", "-m", "test"]);
+        fs::remove_file(self.path(b".git/info/attributes")).unwrap();
         self.resolve("HEAD")
     }
 
