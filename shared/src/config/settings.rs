@@ -125,7 +125,7 @@ settings! {
     SLOTS { "STOA_SLOTS", Some("slots"), Text("4"), example: "8", Single }
 
     /// `from=to` URL prefixes: a repository or go-import page whose URL starts with
-    /// `from` is fetched from `to` instead; the first match wins. A target named here is
+    /// `from` is fetched from `to` instead; the longest match wins. A target named here is
     /// trusted: it may be `http` or `file` and lead to private addresses.
     VCS_REWRITE { "STOA_VCS_REWRITE", Some("vcs.rewrite"), Unset, example: "https://github.com/=https://git.example.org/mirror/github.com/", List }
 

@@ -64,13 +64,23 @@ impl FromStr for UrlRewrite {
         let (from, to) = text
             .split_once('=')
             .ok_or_else(|| InvalidValue::new("expected from=to, both URL prefixes"))?;
-        parse(from, &["http", "https", "ssh", "git"])?;
-        parse(to, &["http", "https", "ssh", "git", "file"])?;
+        let from = prefix(from, &["http", "https", "ssh", "git"])?;
+        let to = prefix(to, &["http", "https", "ssh", "git", "file"])?;
         if from.ends_with('/') && !to.ends_with('/') {
             return Err(InvalidValue::new("where `from` ends with a slash, `to` has to, too"));
         }
-        Ok(Self { from: from.to_owned(), to: to.to_owned() })
+        Ok(Self { from, to })
     }
+}
+
+/// A URL prefix in normal form. It must reach into the path: what follows a prefix
+/// comes from strangers, and must not be able to complete a host name.
+fn prefix(text: &str, schemes: &[&str]) -> Result<String, InvalidValue> {
+    let after_scheme = text.split_once("://").map_or("", |(_, rest)| rest);
+    if !after_scheme.contains('/') {
+        return Err(InvalidValue::new("expected a / after the host on both sides"));
+    }
+    parse(text, schemes).map(String::from)
 }
 
 /// The refusals never repeat the URL: it may hold a password.
@@ -83,7 +93,9 @@ fn parse(text: &str, schemes: &[&str]) -> Result<Url, InvalidValue> {
             schemes.join(", ")
         )));
     }
-    if !url.username().is_empty() || url.password().is_some() {
+    // The user of an ssh URL says who serves, and is no secret.
+    let has_user = !url.username().is_empty() && url.scheme() != "ssh";
+    if has_user || url.password().is_some() {
         return Err(InvalidValue::new("credentials do not belong in a URL"));
     }
     if url.query().is_some() || url.fragment().is_some() {
@@ -133,6 +145,7 @@ mod tests {
             "file:///a/=https://b/",
             "https://a/=javascript:x",
             "https://a/=https://b",
+            "https://a=https://b/",
             "https://a/=https://u:hunter2@b/",
         ] {
             let refusal = bad.parse::<UrlRewrite>().unwrap_err().to_string();

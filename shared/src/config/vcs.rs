@@ -7,7 +7,7 @@ use super::{ByteSize, UrlRewrite, reader::Reader, settings};
 /// What a worker may fetch from version control.
 #[derive(Debug, Clone)]
 pub struct VcsSettings {
-    /// In order; the first match wins ([`settings::VCS_REWRITE`]).
+    /// The longest `from` that fits wins, as with git's `insteadOf` ([`settings::VCS_REWRITE`]).
     pub rewrites: Vec<UrlRewrite>,
     /// Longest time of one exchange with a repository ([`settings::VCS_TIMEOUT`]).
     pub timeout: Duration,

@@ -23,11 +23,13 @@ use http::header::{AUTHORIZATION, COOKIE, LOCATION, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Method};
 use url::{Host, Url};
 
-pub use address::{AllowList, InvalidAllowList};
+pub use address::AllowList;
 pub use deadline::Deadline;
 pub use error::{EgressError, SetupError, shown};
 pub use proxy::ProxySettings;
 pub use response::Response;
+
+use crate::rewrite::Rewrites;
 
 use resolver::{CheckedResolver, ResolveError};
 
@@ -56,6 +58,9 @@ pub struct EgressConfig {
     pub allow: AllowList,
     /// Roots trusted besides the platform's, PEM (`STOA_CA_FILE`). Default: none.
     pub extra_roots_pem: Option<Vec<u8>>,
+    /// Addresses that the operator has replaced, where a redirect leads there
+    /// (`STOA_VCS_REWRITE`). Default: none.
+    pub rewrites: Rewrites,
     /// Proxies on the way out. Default: none.
     pub proxy: ProxySettings,
     /// Longest wait for name, connection and TLS handshake. Default 10 s.
@@ -72,6 +77,7 @@ impl Default for EgressConfig {
         Self {
             allow: AllowList::default(),
             extra_roots_pem: None,
+            rewrites: Rewrites::default(),
             proxy: ProxySettings::default(),
             connect_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(60),
@@ -245,6 +251,13 @@ impl Egress {
             let Some(target) = redirect_target(&url, &method, &answer) else {
                 return Ok(Response::new(answer, url, trust, body_limit, deadline, idle));
             };
+            let replaced = self.shared.config.rewrites.apply(&target);
+            if replaced.is_trusted {
+                headers.remove(AUTHORIZATION);
+                headers.remove(COOKIE);
+                (url, trust) = (replaced.url, Trust::Named);
+                continue;
+            }
             if url.scheme() == "https" && target.scheme() != "https" {
                 return Err(EgressError::refused(&url, "redirects from https to another scheme"));
             }

@@ -96,11 +96,14 @@ fn check(found: Vec<SocketAddr>, allow: &AllowList) -> Result<Vec<SocketAddr>, R
 
 #[cfg(test)]
 mod tests {
+    use stoa_shared::config::AddressRanges;
+
     use super::*;
 
     #[test]
     fn refused_addresses_are_dropped_and_the_rest_is_used() {
-        let allow: AllowList = "10.1.0.0/16".parse().unwrap();
+        let allow: AllowList =
+            ["10.1.0.0/16".parse().unwrap()].into_iter().collect::<AddressRanges>().into();
         let socket = |text: &str| SocketAddr::new(text.parse().unwrap(), 0);
         let found = ["127.0.0.1", "10.1.2.3", "1.1.1.1", "fd00::1"].map(socket).to_vec();
         let checked = check(found, &allow).unwrap();

@@ -3,7 +3,9 @@
 
 use url::Url;
 
-use super::{Repository, excerpt::excerpt, meta_tags::MetaImport, rewrite::Rewrites};
+use crate::rewrite::Rewrites;
+
+use super::{Repository, excerpt::excerpt, meta_tags::MetaImport};
 
 /// The repository that a tag names, if we use such.
 pub fn repository(tag: &MetaImport, rewrites: &Rewrites) -> Result<Repository, Refusal> {
@@ -81,8 +83,9 @@ mod tests {
     fn declared(vcs: &str, url: &str, subdir: &str) -> Result<Repository, Refusal> {
         let rewrites = "ssh://git@trusted.example/=https://trusted.example/,\
             http://trusted.example/=http://127.0.0.1/"
-            .parse()
-            .unwrap();
+            .split(',')
+            .map(|rule| rule.parse().unwrap())
+            .collect();
         let tag = MetaImport {
             prefix: "h.example".into(),
             vcs: vcs.into(),

@@ -9,7 +9,6 @@ pub mod general_syntax;
 pub mod matching;
 pub mod meta_tags;
 pub mod page;
-pub mod rewrite;
 pub mod static_table;
 
 use std::{sync::Arc, time::Duration};
@@ -18,11 +17,10 @@ use moka::future::Cache;
 use stoa_shared::module::ModulePath;
 use url::Url;
 
-use crate::vcs::Remote;
+use crate::{rewrite::Rewrites, vcs::Remote};
 
 pub use error::LocateError;
 pub use page::{Page, PageError, PageSource};
-pub use rewrite::Rewrites;
 
 use meta_tags::MetaImport;
 use static_table::KnownRepository;

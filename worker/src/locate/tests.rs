@@ -13,6 +13,11 @@ use tokio::sync::Semaphore;
 
 use super::*;
 
+fn parse(rewrites: &str) -> Rewrites {
+    let rules = rewrites.split(',').filter(|rule| !rule.is_empty());
+    rules.map(|rule| rule.parse().unwrap()).collect()
+}
+
 /// Status and body.
 type Answer = Result<(u16, String), PageError>;
 
@@ -48,7 +53,7 @@ fn scene(rewrites: &str) -> Scene {
         requests: AtomicUsize::new(0),
         gate: Semaphore::new(1000),
     });
-    let locator = Arc::new(Locator::new(pages.clone(), rewrites.parse().unwrap()));
+    let locator = Arc::new(Locator::new(pages.clone(), parse(rewrites)));
     Scene { pages, locator }
 }
 
