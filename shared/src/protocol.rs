@@ -44,6 +44,9 @@ pub enum EndpointError {
         /// The path.
         path: String,
     },
+    /// Longer than storage keys can be: the path would be found nowhere.
+    #[error("the path is longer than {MAX_PATH} bytes, or one of its elements than {MAX_ELEMENT}")]
+    TooLong,
     /// Neither `/@v/` nor `/@latest` in it.
     #[error("{path:?} is no path of the module proxy protocol")]
     Unknown {
@@ -73,6 +76,13 @@ pub enum EndpointError {
     Version(#[from] VersionError),
 }
 
+/// The longest path, in bytes after decoding: object stores end keys at 1,024 bytes, and
+/// ours have something before and after the path.
+const MAX_PATH: usize = 850;
+
+/// The longest element between slashes: file systems end names at 255 bytes.
+const MAX_ELEMENT: usize = 240;
+
 /// What Go's clients encode in a path; `/` is not in it because whole paths are encoded.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'/')
@@ -92,6 +102,9 @@ impl FromStr for Endpoint {
 
     fn from_str(url_path: &str) -> Result<Self, Self::Err> {
         let path = decode(url_path)?;
+        if path.len() > MAX_PATH || path.split('/').any(|element| element.len() > MAX_ELEMENT) {
+            return Err(EndpointError::TooLong);
+        }
         let unknown = || EndpointError::Unknown { path: path.clone() };
         let relative = path.strip_prefix('/').ok_or_else(unknown)?;
         if let Some(module) = relative.strip_suffix("/@latest") {
