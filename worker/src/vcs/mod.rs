@@ -36,6 +36,19 @@ pub trait Vcs: Send + Sync + 'static {
         listing: &RefListing,
         request: &FetchRequest,
     ) -> Result<pack::ObjectStore, VcsError>;
+
+    /// Files of a commit as the git program converts them by the attributes in its tree
+    /// (go-modules §4.1), for encodings that we do not implement. `objects` holds the
+    /// commit with all its contents; nobody else may use its pack file meanwhile. The
+    /// `paths` start at the repository's root, exist, and are regular files; others are
+    /// missing in the result. `remote` is only named in errors.
+    async fn convert(
+        &self,
+        remote: &Remote,
+        objects: &pack::ObjectStore,
+        commit: &ObjectId,
+        paths: &[Vec<u8>],
+    ) -> Result<git::ConvertedFiles, VcsError>;
 }
 
 /// Where a repository is fetched from.
@@ -128,7 +141,7 @@ pub enum Contents {
 }
 
 /// Why a repository could not be read, by meaning.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum VcsError {
     /// The server says that there is no such repository (or hides it).
     #[error("{url}: repository not found")]
@@ -192,4 +205,23 @@ pub enum VcsError {
         /// One line.
         reason: String,
     },
+}
+
+impl VcsError {
+    /// The same error under the name that people know the repository by: where its
+    /// address is rewritten to is nobody's business.
+    #[must_use]
+    pub fn of(mut self, known_as: &str) -> Self {
+        match &mut self {
+            Self::RepositoryNotFound { url }
+            | Self::ObjectNotFound { url, .. }
+            | Self::Refused { url, .. }
+            | Self::LimitExceeded { url, .. }
+            | Self::AccessDenied { url, .. }
+            | Self::Timeout { url, .. }
+            | Self::Unavailable { url, .. }
+            | Self::InvalidData { url, .. } => known_as.clone_into(url),
+        }
+        self
+    }
 }

@@ -74,5 +74,5 @@ impl<'a> LocalRepository<'a> {
 /// A `file://` URL as it may be shown: our directories are nobody's business.
 pub(super) fn shown_file(url: &Url) -> String {
     let name = url.path_segments().and_then(|mut segments| segments.rfind(|s| !s.is_empty()));
-    format!("file://…/{}", name.unwrap_or_default())
+    format!("file://.../{}", name.unwrap_or_default())
 }

@@ -101,28 +101,6 @@ impl GitVcs {
         Ok(Self { egress, config, program, bases: Bases::new() })
     }
 
-    /// Files of a commit as the git program converts them by the attributes in its tree
-    /// (go-modules §4.1), for encodings that we do not implement. `objects` holds the
-    /// commit with all its contents; nobody else may use its pack file meanwhile. The
-    /// `paths` start at the repository's root, exist, and are regular files; others are
-    /// missing in the result. `remote` is only named in errors.
-    pub async fn converted_files(
-        &self,
-        remote: &Remote,
-        objects: &ObjectStore,
-        commit: &ObjectId,
-        paths: &[Vec<u8>],
-    ) -> Result<ConvertedFiles, VcsError> {
-        let archive = Archive {
-            program: &self.program,
-            temp_dir: &self.config.temp_dir,
-            url: shown_remote(remote),
-            limit: self.config.converted_bytes,
-            deadline: Deadline::after(self.config.fetch_timeout),
-        };
-        archive.convert(objects, commit, paths).await
-    }
-
     fn session<'a>(
         &'a self,
         remote: &'a Remote,
@@ -204,5 +182,22 @@ impl Vcs for GitVcs {
                 server.fetch(listing.object_format, request, &self.config.pack).await
             }
         }
+    }
+
+    async fn convert(
+        &self,
+        remote: &Remote,
+        objects: &ObjectStore,
+        commit: &ObjectId,
+        paths: &[Vec<u8>],
+    ) -> Result<ConvertedFiles, VcsError> {
+        let archive = Archive {
+            program: &self.program,
+            temp_dir: &self.config.temp_dir,
+            url: shown_remote(remote),
+            limit: self.config.converted_bytes,
+            deadline: Deadline::after(self.config.fetch_timeout),
+        };
+        archive.convert(objects, commit, paths).await
     }
 }

@@ -29,6 +29,7 @@ pub struct ObjectStore(Arc<Inner>);
 struct Inner {
     format: ObjectFormat,
     object_bytes: u64,
+    pack_bytes: u64,
     pack: Arc<File>,
     resolved: Arc<File>,
     /// Ascending by id, each id once.
@@ -90,6 +91,7 @@ impl ObjectStore {
         Ok(Self(Arc::new(Inner {
             format,
             object_bytes: limits.object_bytes,
+            pack_bytes: pack.metadata().map_err(PackError::Spool)?.len(),
             pack,
             resolved: Arc::new(resolved),
             objects,
@@ -101,6 +103,11 @@ impl ObjectStore {
     /// How ids are computed.
     pub fn format(&self) -> ObjectFormat {
         self.0.format
+    }
+
+    /// Bytes of the pack as it came.
+    pub fn pack_bytes(&self) -> u64 {
+        self.0.pack_bytes
     }
 
     /// What an object is; `None` if it is not here.
