@@ -1,0 +1,326 @@
+//! A remote repository as the resolver sees it: a short-lived ref listing, and
+//! immutable facts about its commits, each fetched at most once.
+
+mod history;
+mod record;
+
+use std::{sync::Arc, time::Duration};
+
+use jiff::Timestamp;
+use stoa_shared::storage::Storage;
+use tokio::sync::Mutex;
+
+pub use history::{Abbreviation, History};
+pub use record::{Listing, RepositoryRecord};
+
+use crate::{
+    failure::Failure,
+    vcs::{
+        Contents, FetchRequest, History as Depth, ObjectId, RefListing, Remote, Vcs, VcsError,
+        git::ConvertedFiles,
+        pack::{Commit, Mode, ObjectStore},
+    },
+};
+
+/// How long and how much is remembered of repositories.
+#[derive(Debug, Clone)]
+pub struct RepositoryLimits {
+    /// A ref listing this old is fetched again.
+    pub refs_freshness: Duration,
+    /// An exact version unknown to a listing older than this refreshes it first.
+    pub refs_recheck: Duration,
+    /// Fetched trees kept for the next job about the same commit, in bytes of pack.
+    pub snapshot_bytes: u64,
+}
+
+/// All repositories this worker has to do with.
+pub struct Repositories {
+    vcs: Arc<dyn Vcs>,
+    storage: Arc<dyn Storage>,
+    limits: RepositoryLimits,
+    open: moka::sync::Cache<Remote, Arc<State>>,
+    conversion: Mutex<()>,
+    snapshots: moka::future::Cache<(Remote, ObjectId), ObjectStore>,
+}
+
+/// How long an idle repository's listing and history stay in memory.
+const IDLE: Duration = Duration::from_secs(120);
+/// How long a fetched tree waits for another job about the same commit: modules of
+/// one repository are often tagged together and asked for together.
+const SNAPSHOT_IDLE: Duration = Duration::from_secs(20);
+/// How many repositories are remembered in memory.
+const OPEN_REPOSITORIES: u64 = 2000;
+
+/// One repository's memory, shared by all jobs about it. Holding a lock while asking
+/// the server makes equal questions of concurrent jobs one request.
+#[derive(Default)]
+struct State {
+    record: Mutex<Option<RepositoryRecord>>,
+    history: Mutex<KnownHistory>,
+}
+
+#[derive(Default)]
+struct KnownHistory {
+    graph: Arc<History>,
+    /// The listing whose every ref the graph holds.
+    complete_for: Option<Arc<RefListing>>,
+}
+
+impl Repositories {
+    /// Repositories reached through `vcs` and remembered in `storage`.
+    pub fn new(vcs: Arc<dyn Vcs>, storage: Arc<dyn Storage>, limits: RepositoryLimits) -> Self {
+        let kib = |bytes: u64| bytes.div_ceil(1024);
+        let snapshots = moka::future::Cache::builder()
+            .weigher(move |_, objects: &ObjectStore| {
+                u32::try_from(kib(objects.pack_bytes())).unwrap_or(u32::MAX)
+            })
+            .max_capacity(kib(limits.snapshot_bytes))
+            .time_to_idle(SNAPSHOT_IDLE)
+            .build();
+        let open =
+            moka::sync::Cache::builder().max_capacity(OPEN_REPOSITORIES).time_to_idle(IDLE).build();
+        Self { vcs, storage, limits, open, conversion: Mutex::default(), snapshots }
+    }
+
+    /// The repository at `remote`, which errors call `known_as`; nothing is asked yet.
+    pub fn open(self: &Arc<Self>, known_as: String, remote: Remote) -> Repository {
+        let state = self.open.get_with(remote.clone(), Arc::default);
+        Repository { all: self.clone(), known_as, remote, state }
+    }
+}
+
+/// One repository, for the length of one job.
+pub struct Repository {
+    all: Arc<Repositories>,
+    known_as: String,
+    remote: Remote,
+    state: Arc<State>,
+}
+
+impl Repository {
+    /// The refs, at most `refs_freshness` old.
+    pub async fn refs(&self) -> Result<Listing, Failure> {
+        self.refs_at_most(self.all.limits.refs_freshness).await
+    }
+
+    /// The refs, at most `refs_recheck` old: asked when `listing` does not know an
+    /// exact version. `None` if `listing` is as young as that itself.
+    pub async fn refs_after(&self, listing: &Listing) -> Result<Option<Listing>, Failure> {
+        if listing.age(Timestamp::now()) <= self.all.limits.refs_recheck {
+            return Ok(None);
+        }
+        self.refs_at_most(self.all.limits.refs_recheck).await.map(Some)
+    }
+
+    async fn refs_at_most(&self, age: Duration) -> Result<Listing, Failure> {
+        let is_fresh = |record: &RepositoryRecord| record.listing.age(Timestamp::now()) <= age;
+        let mut remembered = self.state.record.lock().await;
+        if let Some(record) = remembered.as_ref().filter(|record| is_fresh(record)) {
+            return Ok(record.listing.clone());
+        }
+        let stored = RepositoryRecord::load(&*self.all.storage, &self.remote).await?;
+        if let Some(record) = stored.as_ref().filter(|record| is_fresh(record)) {
+            let listing = record.listing.clone();
+            *remembered = stored;
+            return Ok(listing);
+        }
+        let known = remembered.take().or(stored);
+        let capabilities = known.as_ref().map(|record| &record.listing.refs.capabilities);
+        let refs = self.all.vcs.list_refs(&self.remote, capabilities).await;
+        let refs = refs.map_err(|error| self.named(error))?;
+        let record = RepositoryRecord {
+            listing: Listing { at: Timestamp::now(), refs: Arc::new(refs) },
+            has_root_go_mod: known.map(|record| record.has_root_go_mod).unwrap_or_default(),
+        };
+        record.save(&*self.all.storage, &self.remote).await?;
+        let listing = record.listing.clone();
+        *remembered = Some(record);
+        Ok(listing)
+    }
+
+    /// The commit's tree and all it holds, at depth 1.
+    pub async fn snapshot(
+        &self,
+        listing: &Listing,
+        commit: &ObjectId,
+    ) -> Result<ObjectStore, Failure> {
+        let key = (self.remote.clone(), *commit);
+        let fetched = self.all.snapshots.try_get_with(key, self.fetch_snapshot(listing, commit));
+        fetched.await.map_err(|shared: Arc<VcsError>| self.named((*shared).clone()))
+    }
+
+    async fn fetch_snapshot(
+        &self,
+        listing: &Listing,
+        commit: &ObjectId,
+    ) -> Result<ObjectStore, VcsError> {
+        let refs = &listing.refs;
+        let history = if refs.capabilities.can_be_shallow { Depth::Tip } else { Depth::Full };
+        let contents = Contents::Everything;
+        let request = FetchRequest { wants: vec![wanted(refs, commit)], history, contents };
+        match self.all.vcs.fetch(&self.remote, refs, &request).await {
+            // A server that hands out advertised objects only: everything it
+            // advertises, then, as the go command does.
+            Err(VcsError::ObjectNotFound { .. }) if !is_advertised(refs, commit) => {
+                let request = FetchRequest { wants: tips(refs), history: Depth::Full, contents };
+                self.all.vcs.fetch(&self.remote, refs, &request).await
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// The commit object itself. An object of another kind is no revision.
+    pub async fn commit(&self, listing: &Listing, id: &ObjectId) -> Result<Commit, Failure> {
+        let objects = self.snapshot(listing, id).await?;
+        objects.commit(id).map_err(|error| Failure::Absent(format!("no commit: {error}")))
+    }
+
+    /// The blob at `path`, also of a symbolic link (go-modules §3.6); `None` if there
+    /// is none. More than `limit` bytes are an error.
+    pub async fn read(
+        &self,
+        listing: &Listing,
+        commit: &ObjectId,
+        path: &str,
+        limit: u64,
+    ) -> Result<Option<Vec<u8>>, Failure> {
+        let objects = self.snapshot(listing, commit).await?;
+        let (commit, path) = (*commit, path.to_owned());
+        off_the_runtime(move || {
+            let tree = objects.commit(&commit)?.tree;
+            let found = objects.find(&tree, path.as_bytes())?;
+            let Some(entry) =
+                found.filter(|entry| matches!(entry.mode, Mode::File | Mode::Symlink))
+            else {
+                return Ok(None);
+            };
+            if objects.blob_size(&entry.id)? > limit {
+                return Err(Failure::Invalid(format!("{path} is larger than {limit} bytes")));
+            }
+            Ok(Some(objects.blob(&entry.id, limit)?))
+        })
+        .await
+    }
+
+    /// Whether the repository's root holds a go.mod at the commit: a fact that is
+    /// kept for good, because version lists need it of old tags (go-modules §3.4).
+    pub async fn has_root_go_mod(
+        &self,
+        listing: &Listing,
+        commit: &ObjectId,
+    ) -> Result<bool, Failure> {
+        let known = |record: &RepositoryRecord| record.has_root_go_mod.get(commit).copied();
+        if let Some(fact) = self.state.record.lock().await.as_ref().and_then(known) {
+            return Ok(fact);
+        }
+        let objects = self.snapshot(listing, commit).await?;
+        let id = *commit;
+        let fact = off_the_runtime(move || {
+            let tree = objects.commit(&id)?.tree;
+            let found = objects.find(&tree, b"go.mod")?;
+            Ok(found.is_some_and(|entry| matches!(entry.mode, Mode::File | Mode::Symlink)))
+        })
+        .await?;
+        let mut remembered = self.state.record.lock().await;
+        if let Some(record) = remembered.as_mut() {
+            record.has_root_go_mod.insert(*commit, fact);
+            record.save(&*self.all.storage, &self.remote).await?;
+        }
+        Ok(fact)
+    }
+
+    /// A history that holds the commit.
+    pub async fn history_of(
+        &self,
+        listing: &Listing,
+        commit: &ObjectId,
+    ) -> Result<Arc<History>, Failure> {
+        let mut known = self.state.history.lock().await;
+        if !known.graph.contains(commit) {
+            let wants = vec![wanted(&listing.refs, commit)];
+            known.graph = Arc::new(self.fetch_history(listing, wants).await?);
+            known.complete_for = None;
+        }
+        Ok(known.graph.clone())
+    }
+
+    /// Files as the git program writes them into an archive (go-modules §4.1).
+    pub async fn convert(
+        &self,
+        objects: &ObjectStore,
+        commit: &ObjectId,
+        paths: &[Vec<u8>],
+    ) -> Result<ConvertedFiles, Failure> {
+        // The pack's file has one position, and snapshots are shared among jobs.
+        let _alone = self.all.conversion.lock().await;
+        let converted = self.all.vcs.convert(&self.remote, objects, commit, paths).await;
+        converted.map_err(|error| self.named(error))
+    }
+
+    /// The history of everything that is advertised.
+    pub async fn full_history(&self, listing: &Listing) -> Result<Arc<History>, Failure> {
+        let mut known = self.state.history.lock().await;
+        if known.complete_for.as_ref().is_none_or(|refs| !same_tips(refs, &listing.refs)) {
+            let wants = tips(&listing.refs);
+            if !wants.is_empty() {
+                known.graph = Arc::new(self.fetch_history(listing, wants).await?);
+            }
+            known.complete_for = Some(listing.refs.clone());
+        }
+        Ok(known.graph.clone())
+    }
+
+    fn named(&self, error: VcsError) -> Failure {
+        error.of(&self.known_as).into()
+    }
+
+    async fn fetch_history(
+        &self,
+        listing: &Listing,
+        wants: Vec<ObjectId>,
+    ) -> Result<History, Failure> {
+        let request = FetchRequest { wants, history: Depth::Full, contents: Contents::Commits };
+        let objects = self.all.vcs.fetch(&self.remote, &listing.refs, &request).await;
+        let objects = objects.map_err(|error| self.named(error))?;
+        off_the_runtime(move || Ok(History::from_objects(&objects))).await
+    }
+}
+
+/// Runs reading, inflating and hashing where they may take their time.
+pub(crate) async fn off_the_runtime<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
+) -> Result<T, Failure> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(outcome) => outcome,
+        Err(error) => Err(Failure::Internal(format!("a task failed: {error}"))),
+    }
+}
+
+/// What to ask for to get the commit: servers of the old protocol hand out nothing
+/// but what they advertise, and an annotated tag is advertised as itself.
+fn wanted(refs: &RefListing, commit: &ObjectId) -> ObjectId {
+    if refs.head.as_ref() == Some(commit) || refs.heads.values().any(|id| id == commit) {
+        return *commit;
+    }
+    let mut tags = refs.tags.values().filter(|tag| tag.peeled == *commit);
+    tags.next().map_or(*commit, |tag| tag.object)
+}
+
+fn is_advertised(refs: &RefListing, commit: &ObjectId) -> bool {
+    refs.head.as_ref() == Some(commit)
+        || refs.heads.values().any(|id| id == commit)
+        || refs.tags.values().any(|tag| tag.peeled == *commit)
+}
+
+/// Everything advertised, each once.
+fn tips(refs: &RefListing) -> Vec<ObjectId> {
+    let tags = refs.tags.values().map(|tag| tag.object);
+    let mut tips: Vec<_> = refs.heads.values().copied().chain(tags).collect();
+    tips.sort_unstable();
+    tips.dedup();
+    tips
+}
+
+fn same_tips(left: &RefListing, right: &RefListing) -> bool {
+    left.heads == right.heads && left.tags == right.tags
+}
