@@ -1,4 +1,144 @@
-//! Which version of a module a commit is, and where in the commit it lies (go-modules §3).
+//! From a query to a version: what the go command resolves in direct mode
+//! (go-modules §3), over one [`Repository`].
 
-pub mod find_dir;
-pub mod place;
+mod convert;
+mod find_dir;
+mod latest;
+mod place;
+mod pseudo_check;
+mod retraction;
+mod revision;
+mod tag;
+mod versions;
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use stoa_shared::module::{ModulePath, Version, VersionQuery};
+
+use self::{
+    convert::Conversion,
+    revision::{Lookup, look_up, revision_text},
+};
+use crate::{
+    failure::Failure,
+    repository::{Abbreviation, Listing, Repository},
+    vcs::ObjectId,
+};
+
+pub use latest::{latest, preferred};
+pub use place::{NotContained, Place};
+pub use versions::versions;
+
+/// A version and all that is needed to pack it.
+#[derive(Debug, Clone)]
+pub struct Resolved {
+    /// Canonical.
+    pub version: Version,
+    /// The commit it names.
+    pub commit: ObjectId,
+    /// The commit's committer time, whole seconds.
+    pub time: Timestamp,
+    /// The module's directory below the repository's root, `""` at the root.
+    pub directory: String,
+    /// The bytes of `.mod`.
+    pub go_mod: Bytes,
+    /// Whether the module's directory holds that go.mod; if not, it is synthetic.
+    pub has_go_mod: bool,
+    /// The tag that names the version, `None` for pseudo-versions.
+    pub tag: Option<String>,
+}
+
+/// A commit that a query led to.
+struct Found {
+    commit: ObjectId,
+    time: Timestamp,
+    /// All tags on the commit, bytewise sorted.
+    tags: Vec<String>,
+    /// Set if the query's text was exactly a tag.
+    by_tag: Option<String>,
+}
+
+/// Resolves a query: a version, branch, tag or commit. Text that names nothing in a
+/// listing of some age is looked up once more in a new one.
+pub async fn resolve(
+    repository: &Repository,
+    module: &ModulePath,
+    place: &Place,
+    query: &VersionQuery,
+) -> Result<Resolved, Failure> {
+    let listing = repository.refs().await?;
+    let outcome = resolve_in(repository, &listing, module, place, query).await;
+    if !matches!(outcome, Err(Failure::Absent(_) | Failure::Invalid(_))) {
+        return outcome;
+    }
+    match repository.refs_after(&listing).await? {
+        Some(newer) if newer.refs != listing.refs => {
+            resolve_in(repository, &newer, module, place, query).await
+        }
+        _ => outcome,
+    }
+}
+
+async fn resolve_in(
+    repository: &Repository,
+    listing: &Listing,
+    module: &ModulePath,
+    place: &Place,
+    query: &VersionQuery,
+) -> Result<Resolved, Failure> {
+    let query = query.as_str();
+    let found = find(repository, listing, place, query).await?;
+    Conversion::new(repository, listing, module, place, found, Some(query)).convert().await
+}
+
+/// Resolves `HEAD` as the go command does where no version is usable.
+async fn resolve_head(
+    repository: &Repository,
+    listing: &Listing,
+    module: &ModulePath,
+    place: &Place,
+) -> Result<Resolved, Failure> {
+    let Some(head) = listing.refs.head else {
+        return Err(Failure::Absent(format!("{module}: no matching versions: no commits")));
+    };
+    let found = describe(repository, listing, head, None).await?;
+    Conversion::new(repository, listing, module, place, found, None).convert().await
+}
+
+/// go-modules §3.3.
+async fn find(
+    repository: &Repository,
+    listing: &Listing,
+    place: &Place,
+    query: &str,
+) -> Result<Found, Failure> {
+    let revision = revision_text(query, &place.tag_prefix);
+    let unknown = || Failure::Absent(format!("unknown revision {revision}"));
+    let ambiguous = || Failure::Absent(format!("ambiguous revision {revision}"));
+    match look_up(&listing.refs, &revision) {
+        Lookup::Found(found) => describe(repository, listing, found.object, found.tag).await,
+        Lookup::Ambiguous => Err(ambiguous()),
+        Lookup::Unknown => Err(unknown()),
+        Lookup::NeedsHistory => {
+            let history = repository.full_history(listing).await?;
+            match history.find(&revision) {
+                Abbreviation::Unique(commit) => describe(repository, listing, commit, None).await,
+                Abbreviation::Ambiguous => Err(ambiguous()),
+                Abbreviation::Unknown => Err(unknown()),
+            }
+        }
+    }
+}
+
+async fn describe(
+    repository: &Repository,
+    listing: &Listing,
+    commit: ObjectId,
+    by_tag: Option<String>,
+) -> Result<Found, Failure> {
+    let seconds = repository.commit(listing, &commit).await?.committer_time;
+    let time = Timestamp::from_second(seconds)
+        .map_err(|_| Failure::Invalid(format!("commit {commit} has an impossible time")))?;
+    let on_commit = listing.refs.tags.iter().filter(|(_, tag)| tag.peeled == commit);
+    Ok(Found { commit, time, tags: on_commit.map(|(name, _)| name.clone()).collect(), by_tag })
+}
