@@ -1,0 +1,265 @@
+//! The one write order: zip, go.mod, catalog entry, `.info`. What has no `.info` does
+//! not exist, so a crash anywhere leaves orphans that the next fill replaces.
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use stoa_shared::{
+    catalog::{CatalogEntry, Status, StoredFile},
+    module::{ModuleHash, ModulePath, Origin, Version, VersionInfo, hash_go_mod},
+    storage::{Body, ETag, ObjectMeta, StorageError, StorageKey},
+};
+
+use crate::{
+    answers::read_small,
+    failure::Failure,
+    jobs::{Opened, Worker},
+    pack::{Packed, Plan},
+    resolve::Resolved,
+};
+
+impl Worker {
+    /// Whether everything of the version is in place. A version that was copied in is
+    /// complete once its catalog entry is made.
+    pub(crate) async fn is_complete(
+        &self,
+        module: &ModulePath,
+        version: &Version,
+    ) -> Result<bool, Failure> {
+        let Some(entry) = self.entry(module, version).await? else { return Ok(false) };
+        let keys = match entry.zip {
+            Some(_) => vec![
+                StorageKey::zip(module, version),
+                StorageKey::go_mod(module, version),
+                StorageKey::info(module, version),
+            ],
+            None => vec![
+                StorageKey::mod_only_go_mod(module, version),
+                StorageKey::mod_only_info(module, version),
+            ],
+        };
+        for key in keys {
+            if self.etag(&key).await?.is_none() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Packs and stores a resolved version, or completes what is there of it, and
+    /// returns its `.info`.
+    pub(crate) async fn record(
+        &self,
+        module: &ModulePath,
+        opened: &Opened,
+        resolved: &Resolved,
+    ) -> Result<VersionInfo, Failure> {
+        let version = &resolved.version;
+        if self.is_complete(module, version).await? {
+            return self.stored_info(module, version).await;
+        }
+        let listing = opened.repository.refs().await?;
+        let objects = opened.repository.snapshot(&listing, &resolved.commit).await?;
+        let recording = Recording { worker: self, module, resolved, info: info(opened, resolved) };
+        match Plan::make(&opened.repository, module, resolved, objects, self.max_files).await? {
+            Ok(plan) => recording.store(plan).await,
+            Err(refusal) => recording.store_mod_only(refusal.to_string()).await,
+        }
+    }
+
+    async fn entry(
+        &self,
+        module: &ModulePath,
+        version: &Version,
+    ) -> Result<Option<CatalogEntry>, Failure> {
+        let bytes = read_small(&*self.storage, &StorageKey::catalog_entry(module, version)).await?;
+        Ok(bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
+    }
+
+    async fn stored_info(
+        &self,
+        module: &ModulePath,
+        version: &Version,
+    ) -> Result<VersionInfo, Failure> {
+        for key in [StorageKey::info(module, version), StorageKey::mod_only_info(module, version)] {
+            if let Some(bytes) = read_small(&*self.storage, &key).await? {
+                return serde_json::from_slice(&bytes)
+                    .map_err(|error| Failure::Internal(format!("{key}: {error}")));
+            }
+        }
+        Err(Failure::Internal(format!("{module}@{version}: .info vanished")))
+    }
+
+    async fn etag(&self, key: &StorageKey) -> Result<Option<ETag>, StorageError> {
+        match self.storage.head(key).await {
+            Ok(meta) => Ok(Some(meta.etag)),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// One version on its way into storage.
+struct Recording<'a> {
+    worker: &'a Worker,
+    module: &'a ModulePath,
+    resolved: &'a Resolved,
+    info: VersionInfo,
+}
+
+impl Recording<'_> {
+    async fn store(self, plan: Plan) -> Result<VersionInfo, Failure> {
+        let (module, version) = (self.module, &self.resolved.version);
+        let info_key = StorageKey::info(module, version);
+        let is_visible = self.worker.etag(&info_key).await?.is_some();
+        let zip = self.store_zip(plan, is_visible).await?;
+        let go_mod = self.store_go_mod(&StorageKey::go_mod(module, version), is_visible).await?;
+        self.store_entry(self.entry(go_mod, Some(zip), None)).await?;
+        self.store_info(&info_key).await
+    }
+
+    async fn store_mod_only(self, refusal: String) -> Result<VersionInfo, Failure> {
+        let (module, version) = (self.module, &self.resolved.version);
+        let info_key = StorageKey::mod_only_info(module, version);
+        let is_visible = self.worker.etag(&info_key).await?.is_some();
+        let go_mod_key = StorageKey::mod_only_go_mod(module, version);
+        let go_mod = self.store_go_mod(&go_mod_key, is_visible).await?;
+        self.store_entry(self.entry(go_mod, None, Some(refusal))).await?;
+        self.store_info(&info_key).await
+    }
+
+    /// Writes the zip. An orphan is replaced; the zip of a visible version, which only
+    /// lacks its entry, is kept if it is the same and never replaced.
+    async fn store_zip(&self, plan: Plan, is_visible: bool) -> Result<StoredFile, Failure> {
+        let key = StorageKey::zip(self.module, &self.resolved.version);
+        let storage = &*self.worker.storage;
+        let lying_there = match storage.head(&key).await {
+            Ok(meta) => Some(meta),
+            Err(error) if error.is_not_found() => None,
+            Err(error) => return Err(error.into()),
+        };
+        let stored = |packed: Packed, meta: ObjectMeta| StoredFile {
+            sum: packed.sum,
+            size: packed.size,
+            etag: meta.etag,
+        };
+        match lying_there {
+            None => {
+                let (packed, meta) = plan.write(storage, &key, None).await?;
+                Ok(stored(packed, meta))
+            }
+            Some(meta) if is_visible => {
+                let ours = plan.sum().await?;
+                let theirs = crate::stored_zip::sum(storage, &key).await?;
+                self.agree("zip", &ours, &theirs)?;
+                Ok(StoredFile { sum: theirs, size: meta.size, etag: meta.etag })
+            }
+            Some(orphan) => {
+                let (packed, meta) = plan.write(storage, &key, Some(&orphan.etag)).await?;
+                Ok(stored(packed, meta))
+            }
+        }
+    }
+
+    async fn store_go_mod(
+        &self,
+        key: &StorageKey,
+        is_visible: bool,
+    ) -> Result<StoredFile, Failure> {
+        let go_mod = &self.resolved.go_mod;
+        let sum = hash_go_mod(go_mod);
+        let meta = self.create_or_replace(key, go_mod, is_visible, "go.mod").await?;
+        Ok(StoredFile { sum, size: go_mod.len() as u64, etag: meta.etag })
+    }
+
+    async fn store_entry(&self, entry: CatalogEntry) -> Result<(), Failure> {
+        let key = StorageKey::catalog_entry(self.module, &self.resolved.version);
+        let bytes = Bytes::from(serde_json::to_vec(&entry).expect("an entry always serialises"));
+        self.create_or_replace(&key, &bytes, false, "catalog entry").await?;
+        Ok(())
+    }
+
+    /// The last write: from here on the version exists.
+    async fn store_info(self, key: &StorageKey) -> Result<VersionInfo, Failure> {
+        let bytes = serde_json::to_vec(&self.info).expect("an info always serialises");
+        match self.worker.storage.create(key, Body::from(bytes)).await {
+            Ok(_) => {
+                self.worker.metrics.stored_versions().inc();
+                Ok(self.info)
+            }
+            Err(StorageError::AlreadyExists { .. }) => {
+                self.worker.stored_info(self.module, &self.resolved.version).await
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Creates a small object, or replaces what a fill that died left there. What
+    /// belongs to a visible version must be the same and is kept.
+    async fn create_or_replace(
+        &self,
+        key: &StorageKey,
+        bytes: &Bytes,
+        is_visible: bool,
+        what: &str,
+    ) -> Result<ObjectMeta, Failure> {
+        let storage = &*self.worker.storage;
+        match storage.create(key, bytes.clone().into()).await {
+            Err(StorageError::AlreadyExists { .. }) => {}
+            outcome => return Ok(outcome?),
+        }
+        let meta = storage.head(key).await?;
+        if is_visible {
+            let theirs = read_small(storage, key).await?.unwrap_or_default();
+            if theirs != *bytes {
+                return Err(self.conflict(what));
+            }
+            return Ok(meta);
+        }
+        Ok(storage.swap(key, &meta.etag, bytes.clone().into()).await?)
+    }
+
+    fn entry(
+        &self,
+        go_mod: StoredFile,
+        zip: Option<StoredFile>,
+        zip_refusal: Option<String>,
+    ) -> CatalogEntry {
+        CatalogEntry {
+            status: Status::Live,
+            go_mod,
+            zip,
+            zip_refusal,
+            time: self.info.time,
+            origin: self.info.origin.clone(),
+            recorded_at: Timestamp::now(),
+        }
+    }
+
+    fn agree(&self, what: &str, ours: &ModuleHash, theirs: &ModuleHash) -> Result<(), Failure> {
+        if ours == theirs { Ok(()) } else { Err(self.conflict(what)) }
+    }
+
+    /// What clients have seen stays; that the origin says otherwise now is an alarm.
+    fn conflict(&self, what: &str) -> Failure {
+        let (module, version) = (self.module, &self.resolved.version);
+        tracing::error!(module.path = %module, module.version = %version, what, "origin differs from what is stored");
+        Failure::Conflict(format!(
+            "{module}@{version}: the stored {what} differs from the origin's"
+        ))
+    }
+}
+
+fn info(opened: &Opened, resolved: &Resolved) -> VersionInfo {
+    let reference = resolved.tag.as_ref().map(|tag| format!("refs/tags/{tag}"));
+    VersionInfo {
+        version: resolved.version.clone(),
+        time: Some(resolved.time),
+        origin: Some(Origin {
+            vcs: "git".to_owned(),
+            url: opened.url.clone(),
+            subdir: opened.place.code_dir.clone(),
+            hash: resolved.commit.to_string(),
+            reference: reference.unwrap_or_default(),
+        }),
+    }
+}
