@@ -1,0 +1,183 @@
+//! Delivery → job → verdict: the only place that acknowledges, delays or buries.
+
+use std::{sync::Arc, time::Duration};
+
+use stoa_shared::{
+    metrics::{JobKind, JobOutcome, Metrics},
+    queue::{Delivery, Job, JobError, Queue, QueueError, Task},
+};
+use tokio::{task::JoinSet, time::Instant};
+use tokio_util::sync::CancellationToken;
+
+use crate::{failure::Failure, jobs::Worker, verdict::Verdict};
+
+/// How long one job may take. RabbitMQ takes a message away from its consumer after
+/// 30 minutes; a job is ended well before.
+const JOB_DEADLINE: Duration = Duration::from_secs(600);
+/// How long a message of a newer program waits for a newer worker.
+const NEWER_FORMAT_DELAY: Duration = Duration::from_secs(60);
+/// How long a slot rests when the queue is in trouble.
+const QUEUE_TROUBLE_PAUSE: Duration = Duration::from_secs(1);
+
+/// Runs `slots` jobs at a time until `shutdown`; jobs that run then have `grace` to
+/// finish, the rest are given back.
+pub async fn consume(
+    worker: Arc<Worker>,
+    queue: Arc<dyn Queue>,
+    metrics: Arc<Metrics>,
+    slots: usize,
+    shutdown: CancellationToken,
+    grace: Duration,
+) {
+    let mut running = JoinSet::new();
+    for _ in 0..slots {
+        let slot = Slot {
+            worker: worker.clone(),
+            queue: queue.clone(),
+            metrics: metrics.clone(),
+            shutdown: shutdown.clone(),
+            grace,
+        };
+        running.spawn(slot.run());
+    }
+    while running.join_next().await.is_some() {}
+}
+
+struct Slot {
+    worker: Arc<Worker>,
+    queue: Arc<dyn Queue>,
+    metrics: Arc<Metrics>,
+    shutdown: CancellationToken,
+    grace: Duration,
+}
+
+impl Slot {
+    async fn run(self) {
+        loop {
+            let received = tokio::select! {
+                biased;
+                () = self.shutdown.cancelled() => return,
+                received = self.queue.receive() => received,
+            };
+            let settled = match received {
+                Ok(delivery) => self.handle(delivery).await,
+                Err(error) => Err(error),
+            };
+            if let Err(error) = settled {
+                tracing::warn!(error = describe(&error), "job queue is in trouble");
+                tokio::time::sleep(QUEUE_TROUBLE_PAUSE).await;
+            }
+        }
+    }
+
+    async fn handle(&self, delivery: Delivery) -> Result<(), QueueError> {
+        let job = match &delivery.job {
+            Ok(job) => job.clone(),
+            Err(error @ JobError::Newer { .. }) => {
+                let reason = error.to_string();
+                return self.queue.retry(delivery, NEWER_FORMAT_DELAY, &reason).await;
+            }
+            Err(error @ JobError::Unreadable { .. }) => {
+                let reason = error.to_string();
+                tracing::error!(reason, "job buried");
+                self.metrics.jobs(JobKind::Unreadable, JobOutcome::Dead).inc();
+                return self.queue.dead_letter(delivery, &reason).await;
+            }
+        };
+        let started = Instant::now();
+        let Some(outcome) = self.run_job(&job).await else {
+            return self.queue.release(delivery).await;
+        };
+        let verdict = match &outcome {
+            Ok(()) => Verdict::Done,
+            Err(failure) => Verdict::of_failure(&job.task, delivery.attempt, failure),
+        };
+        self.report(&job, &outcome, &verdict, started.elapsed());
+        // Whoever waits looks in storage now, whatever becomes of the delivery.
+        let announced = self.queue.announce(&job.key()).await;
+        match verdict {
+            Verdict::Done => self.queue.acknowledge(delivery).await,
+            Verdict::Retry { after, reason } => self.queue.retry(delivery, after, &reason).await,
+            Verdict::Reject { reason } => self.queue.dead_letter(delivery, &reason).await,
+        }?;
+        announced
+    }
+
+    /// Runs the job on a task of its own, so that a panic is a failure like any
+    /// other; `None` if it was cut off by the end of the grace period.
+    async fn run_job(&self, job: &Job) -> Option<Result<(), Failure>> {
+        let (worker, task) = (self.worker.clone(), job.task.clone());
+        let mut running = tokio::spawn(async move { worker.run(&task).await });
+        let cut_off = async {
+            self.shutdown.cancelled().await;
+            tokio::time::sleep(self.grace).await;
+        };
+        let failure = tokio::select! {
+            outcome = &mut running => match outcome {
+                Ok(outcome) => return Some(outcome),
+                Err(error) => Failure::Internal(format!("the job's task failed: {error}")),
+            },
+            () = tokio::time::sleep(JOB_DEADLINE) => {
+                running.abort();
+                Failure::Internal(format!("not done within {} s", JOB_DEADLINE.as_secs()))
+            }
+            () = cut_off => {
+                running.abort();
+                return None;
+            }
+        };
+        self.worker.store_failure(&job.task, &failure).await;
+        Some(Err(failure))
+    }
+
+    fn report(&self, job: &Job, outcome: &Result<(), Failure>, verdict: &Verdict, took: Duration) {
+        let kind = job.task.kind();
+        let module = job.task.module();
+        let duration_ms = took.as_millis() as u64;
+        let counted = match (outcome, verdict) {
+            (Ok(()), _) => JobOutcome::Done,
+            (Err(_), Verdict::Done) => JobOutcome::Failed,
+            (Err(_), Verdict::Retry { .. }) => JobOutcome::Retried,
+            (Err(_), Verdict::Reject { .. }) => JobOutcome::Dead,
+        };
+        let kind_label = job_kind(&job.task);
+        self.metrics.jobs(kind_label, counted).inc();
+        self.metrics.job_duration(kind_label).observe(took.as_secs_f64());
+        match (outcome, verdict) {
+            (Ok(()), _) => {
+                tracing::info!(job.kind = kind, module.path = %module, duration_ms, "job done");
+            }
+            (Err(failure), Verdict::Done) => {
+                tracing::info!(job.kind = kind, module.path = %module, duration_ms, reason = describe(failure), "job found nothing");
+            }
+            (Err(failure), Verdict::Retry { after, .. }) => {
+                let after_s = after.as_secs();
+                tracing::warn!(job.kind = kind, module.path = %module, duration_ms, after_s, reason = describe(failure), "job will be tried again");
+            }
+            (Err(failure), Verdict::Reject { .. }) => {
+                tracing::error!(job.kind = kind, module.path = %module, duration_ms, reason = describe(failure), "job buried");
+            }
+        }
+    }
+}
+
+fn job_kind(task: &Task) -> JobKind {
+    match task {
+        Task::Fill { .. } => JobKind::Fill,
+        Task::List { .. } => JobKind::List,
+        Task::Latest { .. } => JobKind::Latest,
+        Task::Query { .. } => JobKind::Query,
+    }
+}
+
+/// An error with its causes on one line, for the log.
+fn describe(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}

@@ -1,0 +1,84 @@
+//! One handler per kind of job; each is idempotent and may be cut off anywhere.
+
+mod fill;
+mod refresh;
+
+use std::sync::Arc;
+
+use stoa_shared::{
+    answer::Question, metrics::Metrics, module::ModulePath, queue::Task, storage::Storage,
+};
+
+use crate::{
+    answers,
+    failure::Failure,
+    locate::{Located, Locator, Repository as Location},
+    repository::{Repositories, Repository},
+    resolve::Place,
+};
+
+/// What every job needs; shared by all slots.
+pub struct Worker {
+    pub(crate) storage: Arc<dyn Storage>,
+    pub(crate) locator: Locator,
+    pub(crate) repositories: Arc<Repositories>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) max_files: u64,
+}
+
+/// A module found in its repository; nothing of the repository was asked yet.
+pub(crate) struct Opened {
+    pub(crate) repository: Repository,
+    pub(crate) place: Place,
+    /// The repository's URL as discovered, for `.info`'s Origin.
+    pub(crate) url: String,
+}
+
+impl Worker {
+    /// Runs one job and stores its outcome, good or bad.
+    pub async fn run(&self, task: &Task) -> Result<(), Failure> {
+        let outcome = match task {
+            Task::Fill { module, version } => self.fill(module, version).await,
+            Task::List { module } => self.refresh_list(module).await,
+            Task::Latest { module } => self.refresh_latest(module).await,
+            Task::Query { module, query } => self.refresh_query(module, query).await,
+        };
+        if let Err(failure) = &outcome {
+            self.store_failure(task, failure).await;
+        }
+        outcome
+    }
+
+    /// Stores why a job failed, for whoever waits. That storage refuses this too is
+    /// only logged: the waiter's deadline ends the wait.
+    pub(crate) async fn store_failure(&self, task: &Task, failure: &Failure) {
+        let module = task.module();
+        let stored = answers::store_failure(&*self.storage, module, &question(task), failure).await;
+        if let Err(error) = stored {
+            tracing::warn!(module.path = %module, %error, "failure could not be stored");
+        }
+    }
+
+    pub(crate) async fn open(&self, module: &ModulePath) -> Result<Opened, Failure> {
+        let Located { root, subdir, repository } = self.locator.locate(module).await?;
+        let Location::Git { url, remote } = repository else {
+            return Err(Failure::Absent(format!(
+                "{module}: its page names another module proxy, which is not followed"
+            )));
+        };
+        let place = Place::of(module, &root, &subdir)
+            .map_err(|error| Failure::Absent(format!("{module}: {error}")))?;
+        let url = url.to_string();
+        let repository = self.repositories.open(url.clone(), remote);
+        Ok(Opened { repository, place, url })
+    }
+}
+
+fn question(task: &Task) -> Question {
+    match task {
+        Task::Fill { version, .. } => Question::Fill(version.clone()),
+        Task::List { .. } => Question::List,
+        Task::Latest { .. } => Question::Latest,
+        Task::Query { query, .. } => Question::Query(query.clone()),
+    }
+}

@@ -1,0 +1,80 @@
+//! Refreshing what may change: version lists, `@latest`, branches.
+
+use stoa_shared::{
+    answer::{Question, Value},
+    module::{ModulePath, Version, VersionQuery},
+    storage::KeyPrefix,
+};
+
+use super::Worker;
+use crate::{answers, failure::Failure, resolve};
+
+/// How many stored keys are read at once when a list is made from storage.
+const KEY_PAGE: usize = 1000;
+
+impl Worker {
+    /// Refreshes the version list. Where the origin has none (any longer), what is
+    /// stored here is the list: builds go on after a repository is gone.
+    pub(super) async fn refresh_list(&self, module: &ModulePath) -> Result<(), Failure> {
+        let versions = match self.list_origin(module).await {
+            Err(failure) if failure.meaning().is_definite() => {
+                let stored = self.stored_versions(module).await?;
+                if stored.is_empty() {
+                    return Err(failure);
+                }
+                stored
+            }
+            outcome => outcome?,
+        };
+        let value = Value::Versions(versions);
+        Ok(answers::store_good(&*self.storage, module, &Question::List, value).await?)
+    }
+
+    /// Refreshes the answer of `@latest`, and stores the version it names, which is
+    /// what will be asked for next.
+    pub(super) async fn refresh_latest(&self, module: &ModulePath) -> Result<(), Failure> {
+        let opened = self.open(module).await?;
+        let resolved = resolve::latest(&opened.repository, module, &opened.place).await?;
+        let info = self.record(module, &opened, &resolved).await?;
+        let value = Value::Version(info);
+        Ok(answers::store_good(&*self.storage, module, &Question::Latest, value).await?)
+    }
+
+    /// Refreshes what a branch, tag or commit means, and stores that version.
+    pub(super) async fn refresh_query(
+        &self,
+        module: &ModulePath,
+        query: &VersionQuery,
+    ) -> Result<(), Failure> {
+        let opened = self.open(module).await?;
+        let resolved = resolve::resolve(&opened.repository, module, &opened.place, query).await?;
+        let info = self.record(module, &opened, &resolved).await?;
+        let question = Question::Query(query.clone());
+        Ok(answers::store_good(&*self.storage, module, &question, Value::Version(info)).await?)
+    }
+
+    async fn list_origin(&self, module: &ModulePath) -> Result<Vec<Version>, Failure> {
+        let opened = self.open(module).await?;
+        let listing = opened.repository.refs().await?;
+        resolve::versions(&opened.repository, &listing, &opened.place).await
+    }
+
+    async fn stored_versions(&self, module: &ModulePath) -> Result<Vec<Version>, Failure> {
+        let prefix = KeyPrefix::versions(module);
+        let mut versions = Vec::new();
+        let mut after: Option<String> = None;
+        loop {
+            let page = self.storage.list(&prefix, after.as_deref(), KEY_PAGE).await?;
+            let names = page.keys.iter().filter_map(|key| key.strip_prefix(prefix.as_str()));
+            let infos = names.filter_map(|name| name.strip_suffix(".info"));
+            versions.extend(infos.filter_map(|escaped| Version::from_escaped(escaped).ok()));
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+        }
+        versions.retain(|version| !version.is_pseudo());
+        versions.sort_unstable();
+        Ok(versions)
+    }
+}

@@ -1,0 +1,57 @@
+//! What an operator may set about a worker, and the worker put together from it.
+
+use std::{io, sync::Arc};
+
+use stoa_shared::{metrics::Metrics, storage::Storage};
+
+use crate::{
+    egress::{Egress, EgressConfig, SetupError},
+    jobs::Worker,
+    locate::Locator,
+    repository::{Repositories, RepositoryLimits},
+    vcs::git::{GitConfig, GitVcs},
+};
+
+/// A worker's settings: plain values, filled in by `main` from the configuration.
+#[derive(Debug, Clone)]
+pub struct WorkerSettings {
+    /// What outgoing connections may reach and whom they trust.
+    pub egress: EgressConfig,
+    /// How git repositories are talked to.
+    pub git: GitConfig,
+    /// What is remembered of repositories.
+    pub repositories: RepositoryLimits,
+    /// Most files that one version's tree may hold.
+    pub max_files: u64,
+}
+
+/// Why a worker cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum WorkerSetupError {
+    /// Outgoing connections cannot be set up.
+    #[error(transparent)]
+    Egress(#[from] SetupError),
+    /// No temporary files can be made.
+    #[error("the directory for temporary files is unusable")]
+    TemporaryFiles(#[from] io::Error),
+}
+
+impl Worker {
+    /// A worker over `storage`.
+    pub fn new(
+        settings: WorkerSettings,
+        storage: Arc<dyn Storage>,
+        metrics: Arc<Metrics>,
+    ) -> Result<Self, WorkerSetupError> {
+        let rewrites = settings.egress.rewrites.clone();
+        let egress = Egress::new(settings.egress)?;
+        let git = Arc::new(GitVcs::new(egress.clone(), settings.git)?);
+        Ok(Self {
+            locator: Locator::new(Arc::new(egress), rewrites),
+            repositories: Arc::new(Repositories::new(git, storage.clone(), settings.repositories)),
+            storage,
+            metrics,
+            max_files: settings.max_files,
+        })
+    }
+}
