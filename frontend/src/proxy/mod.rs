@@ -8,6 +8,7 @@ use axum::{body::Body, extract::State, response::Response};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request};
 use stoa_shared::{
     answer::Question,
+    module::{ModulePath, Version},
     protocol::{self, Endpoint},
 };
 
@@ -64,6 +65,12 @@ impl Asked {
     }
 }
 
+/// Whether the module path allows such a version at all (go-modules §3.4).
+fn may_exist(module: &ModulePath, version: &Version) -> bool {
+    let (_, major) = module.split_major();
+    major.fits(version)
+}
+
 async fn dispatch(
     frontend: &Frontend,
     asked: &Asked,
@@ -88,11 +95,13 @@ async fn dispatch(
             (Kind::Latest, answered::serve(frontend, asked, &module, Question::Latest).await)
         }
         protocol::Request::Info(query) => match query.as_version() {
-            Some(version) => {
+            Some(version) if may_exist(&module, &version) => {
                 let id = ModuleVersion { module, version };
                 (Kind::Info, file::serve(frontend, asked, &id, file::File::Info).await)
             }
-            None => {
+            // `v2.0.0` of a module without suffix is a tag that `v2.0.0+incompatible`
+            // may be made of, and no version itself.
+            _ => {
                 let question = Question::Query(query);
                 (Kind::Query, answered::serve(frontend, asked, &module, question).await)
             }
