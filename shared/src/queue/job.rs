@@ -92,7 +92,8 @@ impl Job {
 
     /// Reads a message from the queue.
     pub fn from_message(message: &str) -> Result<Self, JobError> {
-        let unreadable = |error: serde_json::Error| JobError::Unreadable { reason: error.to_string() };
+        let unreadable =
+            |error: serde_json::Error| JobError::Unreadable { reason: error.to_string() };
         let Header { format } = serde_json::from_str(message).map_err(unreadable)?;
         if format > FORMAT {
             return Err(JobError::Newer { format });
