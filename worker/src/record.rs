@@ -1,6 +1,8 @@
 //! The one write order: zip, go.mod, catalog entry, `.info`. What has no `.info` does
 //! not exist, so a crash anywhere leaves orphans that the next fill replaces.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use jiff::Timestamp;
 use stoa_shared::{
@@ -18,31 +20,82 @@ use crate::{
 };
 
 impl Worker {
-    /// Whether everything of the version is in place. A version that was copied in is
-    /// complete once its catalog entry is made.
+    /// Whether everything of the version is in place, recorded as it lies there. What
+    /// only lacks its record (a version that was copied in, objects that were moved to
+    /// another disk) is recorded anew from the stored files, without asking the origin.
     pub(crate) async fn is_complete(
         &self,
         module: &ModulePath,
         version: &Version,
     ) -> Result<bool, Failure> {
-        let Some(entry) = self.entry(module, version).await? else { return Ok(false) };
-        let keys = match entry.zip {
-            Some(_) => vec![
-                StorageKey::zip(module, version),
-                StorageKey::go_mod(module, version),
-                StorageKey::info(module, version),
-            ],
-            None => vec![
-                StorageKey::mod_only_go_mod(module, version),
-                StorageKey::mod_only_info(module, version),
-            ],
+        let entry = self.entry(module, version).await?;
+        if entry.as_ref().is_some_and(|entry| entry.zip.is_none()) {
+            let info = self.etag(&StorageKey::mod_only_info(module, version)).await?;
+            let go_mod = self.etag(&StorageKey::mod_only_go_mod(module, version)).await?;
+            return Ok(info.is_some() && go_mod.is_some());
+        }
+        let keys = (StorageKey::go_mod(module, version), StorageKey::zip(module, version));
+        let (Some(_), Some(go_mod), Some(zip)) = (
+            self.etag(&StorageKey::info(module, version)).await?,
+            self.etag(&keys.0).await?,
+            self.etag(&keys.1).await?,
+        ) else {
+            return Ok(false);
         };
-        for key in keys {
-            if self.etag(&key).await?.is_none() {
-                return Ok(false);
-            }
+        let fits = |entry: &CatalogEntry| {
+            entry.go_mod.etag == go_mod
+                && entry.zip.as_ref().is_some_and(|recorded| recorded.etag == zip)
+        };
+        if !entry.as_ref().is_some_and(fits) {
+            self.adopt(module, version, entry).await?;
         }
         Ok(true)
+    }
+
+    /// Makes the catalog entry of a visible version from its stored files. Sums that an
+    /// earlier entry recorded must still hold.
+    async fn adopt(
+        &self,
+        module: &ModulePath,
+        version: &Version,
+        recorded: Option<CatalogEntry>,
+    ) -> Result<(), Failure> {
+        let storage = &*self.storage;
+        let info = self.stored_info(module, version).await?;
+        let keys = (StorageKey::go_mod(module, version), StorageKey::zip(module, version));
+        let (go_mod_meta, zip_meta) = (storage.head(&keys.0).await?, storage.head(&keys.1).await?);
+        let go_mod = read_small(storage, &keys.0).await?.unwrap_or_default();
+        let entry = CatalogEntry {
+            status: Status::Live,
+            go_mod: StoredFile {
+                sum: hash_go_mod(&go_mod),
+                size: go_mod_meta.size,
+                etag: go_mod_meta.etag,
+            },
+            zip: Some(StoredFile {
+                sum: crate::stored_zip::sum(storage, &keys.1).await?,
+                size: zip_meta.size,
+                etag: zip_meta.etag,
+            }),
+            zip_refusal: None,
+            time: info.time,
+            origin: info.origin,
+            recorded_at: Timestamp::now(),
+        };
+        let sum_of_zip = |entry: &CatalogEntry| entry.zip.as_ref().map(|zip| zip.sum);
+        if let Some(recorded) = recorded
+            && (recorded.go_mod.sum != entry.go_mod.sum
+                || sum_of_zip(&recorded) != sum_of_zip(&entry))
+        {
+            tracing::error!(module.path = %module, module.version = %version, "stored files differ from their recorded sums");
+            return Err(Failure::Conflict(format!(
+                "{module}@{version}: the stored files differ from their recorded sums"
+            )));
+        }
+        let key = StorageKey::catalog_entry(module, version);
+        let bytes = serde_json::to_vec(&entry).expect("an entry always serialises");
+        storage.put(&key, Body::from(bytes)).await?;
+        Ok(())
     }
 
     /// Packs and stores a resolved version, or completes what is there of it, and
@@ -54,13 +107,17 @@ impl Worker {
         resolved: &Resolved,
     ) -> Result<VersionInfo, Failure> {
         let version = &resolved.version;
+        // A query and a fill may have come to the same version.
+        let turn = self.recording.get_with((module.clone(), version.clone()), Arc::default);
+        let _turn = turn.lock().await;
         if self.is_complete(module, version).await? {
             return self.stored_info(module, version).await;
         }
         let listing = opened.repository.refs().await?;
         let objects = opened.repository.snapshot(&listing, &resolved.commit).await?;
         let recording = Recording { worker: self, module, resolved, info: info(opened, resolved) };
-        match Plan::make(&opened.repository, module, resolved, objects, self.max_files).await? {
+        let plan = Plan::make(&opened.repository, module, resolved, objects, self.max_files);
+        match plan.await? {
             Ok(plan) => recording.store(plan).await,
             Err(refusal) => recording.store_mod_only(refusal.to_string()).await,
         }

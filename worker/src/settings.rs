@@ -1,16 +1,19 @@
 //! What an operator may set about a worker, and the worker put together from it.
 
-use std::{io, sync::Arc};
+use std::{io, sync::Arc, time::Duration};
 
 use stoa_shared::{metrics::Metrics, storage::Storage};
 
 use crate::{
     egress::{Egress, EgressConfig, SetupError},
-    jobs::Worker,
+    jobs::{RecordingTurns, Worker},
     locate::Locator,
     repository::{Repositories, RepositoryLimits},
     vcs::git::{GitConfig, GitVcs},
 };
+
+/// How long a version's lock is remembered: longer than any job holds it.
+const RECORDING_IDLE: Duration = Duration::from_secs(1200);
 
 /// A worker's settings: plain values, filled in by `main` from the configuration.
 #[derive(Debug, Clone)]
@@ -50,6 +53,7 @@ impl Worker {
             locator: Locator::new(Arc::new(egress), rewrites),
             repositories: Arc::new(Repositories::new(git, storage.clone(), settings.repositories)),
             storage,
+            recording: RecordingTurns::builder().time_to_idle(RECORDING_IDLE).build(),
             metrics,
             max_files: settings.max_files,
         })

@@ -6,8 +6,14 @@ mod refresh;
 use std::sync::Arc;
 
 use stoa_shared::{
-    answer::Question, metrics::Metrics, module::ModulePath, queue::Task, storage::Storage,
+    answer::Question,
+    metrics::Metrics,
+    module::{ModulePath, Version},
+    queue::Task,
+    storage::Storage,
 };
+
+use tokio::sync::Mutex;
 
 use crate::{
     answers,
@@ -22,9 +28,14 @@ pub struct Worker {
     pub(crate) storage: Arc<dyn Storage>,
     pub(crate) locator: Locator,
     pub(crate) repositories: Arc<Repositories>,
+    /// Whose turn it is to record a version, while it lasts.
+    pub(crate) recording: RecordingTurns,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) max_files: u64,
 }
+
+/// One lock per version that is being recorded.
+pub(crate) type RecordingTurns = moka::sync::Cache<(ModulePath, Version), Arc<Mutex<()>>>;
 
 /// A module found in its repository; nothing of the repository was asked yet.
 pub(crate) struct Opened {
