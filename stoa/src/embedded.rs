@@ -83,8 +83,8 @@ async fn start(config: Config) -> Result<(), EmbeddedError> {
     let frontend = Frontend::new(storage, queue, frontend_settings(&config), &registry).unwrap();
     let admin_router = stoa_frontend::admin(frontend.clone());
     tracing::info!(
-        listen = %config.listeners.public,
-        admin = %config.listeners.admin,
+        listen = %address(&public, config.listeners.public),
+        admin = %address(&admin, config.listeners.admin),
         storage = %directory.display(),
         "stoa is ready"
     );
@@ -168,6 +168,11 @@ fn frontend_settings(config: &Config) -> FrontendSettings {
         grace: config.shutdown.grace,
         public_url: config.public_url.as_ref().map(|url| url.as_str().to_owned()),
     }
+}
+
+/// Where a listener really listens: port 0 lets the system choose.
+fn address(listener: &TcpListener, configured: SocketAddr) -> SocketAddr {
+    listener.local_addr().unwrap_or(configured)
 }
 
 async fn listen(address: SocketAddr, setting: &'static str) -> Result<TcpListener, EmbeddedError> {

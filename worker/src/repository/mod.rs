@@ -132,10 +132,22 @@ impl Repository {
             listing: Listing { at: Timestamp::now(), refs: Arc::new(refs) },
             has_root_go_mod: known.map(|record| record.has_root_go_mod).unwrap_or_default(),
         };
-        record.save(&*self.all.storage, &self.remote).await?;
+        self.share(&record);
         let listing = record.listing.clone();
         *remembered = Some(record);
         Ok(listing)
+    }
+
+    /// Stores what was found out, for other workers and for later. Nobody waits for it:
+    /// what is lost is asked again.
+    fn share(&self, record: &RepositoryRecord) {
+        let (storage, remote) = (self.all.storage.clone(), self.remote.clone());
+        let record = record.clone();
+        tokio::spawn(async move {
+            if let Err(error) = record.save(&*storage, &remote).await {
+                tracing::warn!(%error, "what was learnt of a repository could not be stored");
+            }
+        });
     }
 
     /// The commit's tree and all it holds, at depth 1.
@@ -224,7 +236,7 @@ impl Repository {
         let mut remembered = self.state.record.lock().await;
         if let Some(record) = remembered.as_mut() {
             record.has_root_go_mod.insert(*commit, fact);
-            record.save(&*self.all.storage, &self.remote).await?;
+            self.share(record);
         }
         Ok(fact)
     }
