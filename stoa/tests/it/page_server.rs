@@ -15,9 +15,10 @@ use std::time::Duration;
 pub(crate) enum Page {
     /// A status and a body.
     Body(u16, Vec<u8>),
-    /// 302 to an address without scheme: `https` for Stoa, which believes to speak it,
-    /// `http` for the go command.
+    /// 302 to another `host/path` of this server, in the form that the asker believes in.
     Redirect(String),
+    /// 302 to a URL.
+    RedirectTo(String),
     /// A head without length, then `<!-- -->` comments as fast as they are read.
     Endless,
     /// A head, then one byte every 200 ms.
@@ -111,8 +112,11 @@ impl PageServer {
             None => send(&mut stream, 404, "", b"no such page\n"),
             Some(Page::Body(status, body)) => send(&mut stream, status, "", &body),
             Some(Page::Redirect(to)) => {
-                let scheme = if target.starts_with("http:") { "http" } else { "https" };
-                send(&mut stream, 302, &format!("Location: {scheme}://{to}\r\n"), b"")
+                let base = if target.starts_with("http:") { "http://" } else { "/" };
+                send(&mut stream, 302, &format!("Location: {base}{to}\r\n"), b"")
+            }
+            Some(Page::RedirectTo(url)) => {
+                send(&mut stream, 302, &format!("Location: {url}\r\n"), b"")
             }
             Some(Page::Endless) => {
                 begin(&mut stream)?;

@@ -1,5 +1,6 @@
 //! What came of a question, whoever was asked, and how two answers are compared.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use serde_json::Value;
@@ -57,8 +58,36 @@ impl Outcome {
             }
             _ => false,
         };
-        (!same).then(|| format!("{self}\n      go says: {oracle}"))
+        if same {
+            return None;
+        }
+        if let (Self::Resolved(ours), Self::Resolved(theirs)) = (self, oracle)
+            && let (Ok(ours), Ok(theirs)) = (&ours.zip, &theirs.zip)
+            && ours.files != theirs.files
+        {
+            return Some(format!("zip {}", differing_files(&ours.files, &theirs.files)));
+        }
+        Some(format!("{self}\n      go says: {oracle}"))
     }
+}
+
+/// Each file that is not the same on both sides, with its size there.
+fn differing_files(ours: &[(String, Vec<u8>)], theirs: &[(String, Vec<u8>)]) -> String {
+    let of = |files: &[(String, Vec<u8>)], name: &str| -> Option<Vec<u8>> {
+        files.iter().find(|(file, _)| file == name).map(|(_, content)| content.clone())
+    };
+    let names: BTreeSet<&String> = ours.iter().chain(theirs).map(|(name, _)| name).collect();
+    let mut lines = String::from("differs in");
+    for name in names {
+        let (our, their) = (of(ours, name), of(theirs, name));
+        if our != their {
+            let size = |content: Option<Vec<u8>>| {
+                content.map_or("missing".to_owned(), |content| content.len().to_string())
+            };
+            lines.push_str(&format!(" {name} ({}, go {})", size(our), size(their)));
+        }
+    }
+    lines
 }
 
 impl fmt::Display for Outcome {

@@ -203,7 +203,7 @@ const VARIANTS: &[Variant] = &[
     Variant {
         name: "redirect",
         served: true,
-        page: |m| Page::Redirect(format!("other.example/landing/{m}")),
+        page: |m| Page::Redirect(format!("vanity.example/landing/{m}")),
     },
 ];
 
@@ -216,7 +216,7 @@ fn variants(world: &World) -> Vec<Question> {
     for variant in VARIANTS {
         let module = format!("vanity.example/{}", variant.name);
         world.pages.serve(&module, (variant.page)(&module));
-        let landing = format!("other.example/landing/{module}");
+        let landing = format!("vanity.example/landing/{module}");
         world.pages.serve(&landing, Page::import(&[&content(&module)]));
         let question = query(&module, "v1.0.0");
         questions.push(if variant.served { question.gives("v1.0.0") } else { question.refused() });
@@ -239,6 +239,12 @@ fn variants(world: &World) -> Vec<Question> {
     questions.push(query(&agreed, "v1.0.0").gives("v1.0.0"));
     questions.push(query(&disagreed, "v1.0.0").refused());
     questions.push(query("vanity.example/without-page", "v1.0.0").refused());
+    // Where another host's page was asked for is not rewritten again: only a real network
+    // has such hosts.
+    let moved = "vanity.example/moved";
+    world.pages.serve(moved, Page::RedirectTo("http://other.example/moved".to_owned()));
+    world.pages.serve("other.example/moved", Page::import(&[&content(moved)]));
+    questions.push(query(moved, "v1.0.0").gives("v1.0.0").direct_only());
     // Deliberate, §7.4: a page cannot make us fetch over an open connection.
     let open = "vanity.example/open";
     world.pages.serve(open, Page::import(&[&content(open).replace("https:", "http:")]));

@@ -235,7 +235,7 @@ fn sizes(world: &World) -> Vec<Question> {
         query(&module, "v1.1.0").zip_refused(),
         query(&module, "v1.2.0").files(&["LICENSE", "dir/LICENSE", "go.mod"]),
         query(&module, "v1.3.0").files(&["go.mod"]),
-        query(&module, "v1.4.0").zip_refused(),
+        query(&module, "v1.4.0").gives("v1.4.0").zip_refused(),
         query(&sub, "v1.0.0").files(&["go.mod", "LICENSE"]),
         query(&sub, "v1.1.0").zip_refused(),
     ]
