@@ -1,0 +1,70 @@
+//! Where things lie: below `target/bench`, what is expensive to make kept between runs.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::outcome::{Naming, Outcome};
+
+#[derive(Debug, Clone)]
+pub(crate) struct Directories {
+    root: PathBuf,
+}
+
+impl Directories {
+    /// Creates them and throws away what the last run left in [`Self::scratch`].
+    pub(crate) fn prepare() -> Outcome<Self> {
+        let temporary = Path::new(env!("CARGO_TARGET_TMPDIR"));
+        let root = temporary.parent().unwrap_or(temporary).join("bench");
+        let directories = Self { root };
+        remove(&directories.scratch(""))?;
+        create(&directories.scratch(""))?;
+        Ok(directories)
+    }
+
+    /// Kept: the corpus' module cache.
+    pub(crate) fn module_cache(&self) -> PathBuf {
+        self.root.join("gomodcache")
+    }
+
+    /// Kept: generated repositories.
+    pub(crate) fn repositories(&self) -> PathBuf {
+        self.root.join("repos")
+    }
+
+    /// Kept: what the go command builds for itself.
+    pub(crate) fn build_cache(&self) -> PathBuf {
+        self.root.join("gocache")
+    }
+
+    /// The figures, for programs.
+    pub(crate) fn result(&self) -> PathBuf {
+        self.root.join("result.json")
+    }
+
+    /// A path of this run only.
+    pub(crate) fn scratch(&self, name: &str) -> PathBuf {
+        self.root.join("scratch").join(name)
+    }
+}
+
+pub(crate) fn create(directory: &Path) -> Outcome<()> {
+    fs::create_dir_all(directory).naming(directory.display())
+}
+
+/// Removes a tree; one that is not there is fine.
+pub(crate) fn remove(directory: &Path) -> Outcome<()> {
+    match fs::remove_dir_all(directory) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).naming(directory.display())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Writes a file, with the directories above it.
+pub(crate) fn write(file: &Path, bytes: impl AsRef<[u8]>) -> Outcome<()> {
+    if let Some(parent) = file.parent() {
+        create(parent)?;
+    }
+    fs::write(file, bytes).naming(file.display())
+}
