@@ -93,14 +93,25 @@ impl Slot {
             Err(failure) => Verdict::of_failure(&job.task, delivery.attempt, failure),
         };
         self.report(&job, &outcome, &verdict, started.elapsed());
-        // Whoever waits looks in storage now, whatever becomes of the delivery.
-        let announced = self.queue.announce(&job.key()).await;
+        let key = job.key();
         match verdict {
-            Verdict::Done => self.queue.acknowledge(delivery).await,
-            Verdict::Retry { after, reason } => self.queue.retry(delivery, after, &reason).await,
-            Verdict::Reject { reason } => self.queue.dead_letter(delivery, &reason).await,
-        }?;
-        announced
+            // The outcome is in storage: nobody needs to wait for the paperwork.
+            Verdict::Done => {
+                let announced = self.queue.announce(&key).await;
+                self.queue.acknowledge(delivery).await?;
+                announced
+            }
+            // Whoever hears of the failure and asks again must find the job waiting for
+            // its retry, or the new request would be taken for one that still runs.
+            Verdict::Retry { after, reason } => {
+                self.queue.retry(delivery, after, &reason).await?;
+                self.queue.announce(&key).await
+            }
+            Verdict::Reject { reason } => {
+                self.queue.dead_letter(delivery, &reason).await?;
+                self.queue.announce(&key).await
+            }
+        }
     }
 
     /// Runs the job on a task of its own, so that a panic is a failure like any
