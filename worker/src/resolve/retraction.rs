@@ -4,25 +4,25 @@ use stoa_shared::module::{GoMod, Version};
 
 /// What one go.mod retracts.
 #[derive(Debug, Clone, Default)]
-pub struct Retractions {
+pub(super) struct Retractions {
     go_mod: Option<GoMod>,
 }
 
 impl Retractions {
     /// What `go_mod` retracts; nothing if it cannot be parsed.
-    pub fn of(go_mod: &[u8]) -> Self {
+    pub(super) fn of(go_mod: &[u8]) -> Self {
         Self { go_mod: GoMod::parse(go_mod).ok() }
     }
 
     /// Whether `version` lies in a retracted interval.
-    pub fn contains(&self, version: &Version) -> bool {
+    pub(super) fn contains(&self, version: &Version) -> bool {
         self.go_mod.as_ref().is_some_and(|go_mod| go_mod.retracts(version))
     }
 }
 
 /// The version whose go.mod speaks for the module: the highest release before the
 /// first `+incompatible` one, else the highest of those.
-pub fn speaker(versions: &[Version]) -> Option<&Version> {
+pub(super) fn speaker(versions: &[Version]) -> Option<&Version> {
     let end = versions.iter().position(Version::is_incompatible).unwrap_or(versions.len());
     let compatible = &versions[..end];
     compatible.iter().rev().find(|version| !version.is_prerelease()).or(compatible.last())

@@ -7,17 +7,17 @@ use crate::locate::excerpt::excerpt;
 
 /// The directory that is the module at one commit.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ModuleDir {
+pub(super) struct ModuleDir {
     /// The directory, without slashes at its ends; empty at the top.
-    pub directory: String,
+    pub(super) directory: String,
     /// Whether there is no go.mod and [`synthetic_go_mod`] stands for it.
-    pub is_synthetic: bool,
+    pub(super) is_synthetic: bool,
 }
 
 /// Decides by the content of the two files that may be the module's go.mod at a commit:
 /// [`Place::go_mod`] and [`Place::major_go_mod`], `None` if there is no such blob. Only
 /// the declared major version matters, not the rest of the path.
-pub fn find_dir(
+pub(super) fn find_dir(
     place: &Place,
     go_mod: Option<&[u8]>,
     major_go_mod: Option<&[u8]>,
@@ -42,7 +42,7 @@ pub fn find_dir(
 }
 
 /// The go.mod of a module that has none: one line.
-pub fn synthetic_go_mod(module: &ModulePath) -> String {
+pub(super) fn synthetic_go_mod(module: &ModulePath) -> String {
     format!("module {module}\n")
 }
 
@@ -86,18 +86,18 @@ fn judge(content: &[u8], wanted: &PathMajor) -> Result<(), GoModFault> {
 /// A commit does not have the module, and what in it says so.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{file} {fault}{}", and_absent(absent.as_deref()))]
-pub struct UnfitGoMod {
+pub(super) struct UnfitGoMod {
     /// The file's path in the repository.
-    pub file: String,
+    pub(super) file: String,
     /// What is wrong with it.
-    pub fault: GoModFault,
+    pub(super) fault: GoModFault,
     /// The file that could have stood for it, but does not exist either.
-    pub absent: Option<String>,
+    pub(super) absent: Option<String>,
 }
 
 /// What is wrong with a go.mod. Declared paths are excerpts.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum GoModFault {
+pub(super) enum GoModFault {
     /// There is none, and must be.
     #[error("is missing")]
     Missing,
