@@ -3,7 +3,7 @@
 //! One job, end to end: [`consumer`] takes a delivery and runs its [`jobs`] handler;
 //! [`locate`] finds the module's repository, [`vcs`] lists its refs, [`resolve`] decides
 //! which commit and directory the version is; the commit's tree is fetched once
-//! ([`repository`]), packed ([`pack`], [`attributes`], [`module_zip`]) and recorded in
+//! ([`repository`]), packed (`pack`, [`attributes`], [`module_zip`]) and recorded in
 //! the one write order (`record`). The consumer settles the delivery by its [`verdict`].
 
 pub mod attributes;

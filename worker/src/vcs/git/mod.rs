@@ -61,7 +61,7 @@ pub struct GitConfig {
     pub listing_bytes: u64,
     /// What one pack may cost.
     pub pack: Limits,
-    /// Most bytes of [`GitVcs::converted_files`] after conversion. Default 1 GiB: a
+    /// Most bytes of [`Vcs::convert`] after conversion. Default 1 GiB: a
     /// module may have half of that (go-modules §4.2).
     pub converted_bytes: u64,
     /// Longest time for a listing. Default 60 s.
