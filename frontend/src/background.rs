@@ -3,12 +3,15 @@
 use std::{sync::Arc, time::Duration};
 
 use moka::sync::Cache;
-use stoa_shared::queue::{Job, JobKey, Lane, Queue, Task};
+use stoa_shared::{
+    metrics::{JobLane, Metrics, PublishOutcome},
+    queue::{Job, JobKey, Lane, Queue, Task},
+};
 
-use crate::{health::Health, metrics::Metrics};
+use crate::health::Health;
 
-/// The queue gets this long to accept a job.
-pub(crate) const PUBLISH_PATIENCE: Duration = Duration::from_secs(5);
+/// The queue gets this long to take a job, or to say how many it has.
+pub(crate) const QUEUE_PATIENCE: Duration = Duration::from_secs(5);
 
 /// A refresh is asked for at most this often per question: a job that was lost or
 /// failed is asked for again soon, a herd on a stale list is one job.
@@ -74,7 +77,7 @@ pub(crate) async fn publish(
     health: &Health,
     metrics: &Metrics,
 ) -> bool {
-    let result = tokio::time::timeout(PUBLISH_PATIENCE, queue.publish(job, lane)).await;
+    let result = tokio::time::timeout(QUEUE_PATIENCE, queue.publish(job, lane)).await;
     let accepted = matches!(result, Ok(Ok(())));
     match result {
         Ok(Ok(())) => {}
@@ -86,10 +89,11 @@ pub(crate) async fn publish(
         }
     }
     let lane = match lane {
-        Lane::Interactive => "interactive",
-        Lane::Background => "background",
+        Lane::Interactive => JobLane::Interactive,
+        Lane::Background => JobLane::Background,
     };
-    metrics.count_published(job.task.kind(), lane, accepted);
+    let outcome = if accepted { PublishOutcome::Accepted } else { PublishOutcome::Refused };
+    metrics.published_jobs(lane, outcome).inc();
     health.note_queue(accepted);
     accepted
 }

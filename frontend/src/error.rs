@@ -15,6 +15,7 @@ use http::{
 };
 use stoa_shared::{
     answer::{Failure, Meaning},
+    metrics::Outcome,
     storage::StorageError,
 };
 use tracing::Level;
@@ -162,6 +163,18 @@ impl ApiError {
         Self { cause, ..Self::new(Trouble::Damaged, message) }
     }
 
+    /// What the request counts as.
+    pub(crate) fn outcome(&self) -> Outcome {
+        use Trouble::*;
+        match self.trouble {
+            Malformed | Absent | Invalid | NotStored => Outcome::NotFound,
+            MethodNotAllowed => Outcome::Refused,
+            WaitOver => Outcome::Timeout,
+            OriginUnavailable | OriginTimeout | Internal | StorageUnavailable
+            | QueueUnavailable | Damaged => Outcome::Error,
+        }
+    }
+
     /// The response to a GET or, without its body, to a HEAD.
     pub(crate) fn respond(self, is_head: bool) -> Response {
         let row = self.trouble.row();
@@ -226,21 +239,23 @@ mod tests {
     fn each_meaning_has_its_response() {
         use Trouble::*;
         let table = [
-            (Malformed, 404, "not found", None),
-            (Absent, 404, "not found", None),
-            (Invalid, 404, "not found", None),
-            (NotStored, 404, "not found", None),
-            (MethodNotAllowed, 405, "method not allowed", None),
-            (OriginUnavailable, 503, "origin unavailable", Some("10")),
-            (OriginTimeout, 504, "origin timeout", Some("10")),
-            (Internal, 503, "internal error", Some("10")),
-            (StorageUnavailable, 503, "storage unavailable", Some("5")),
-            (QueueUnavailable, 503, "queue unavailable", Some("5")),
-            (Damaged, 503, "damaged copy", Some("10")),
-            (WaitOver, 504, "still working", Some("30")),
+            (Malformed, 404, "not found", None, Outcome::NotFound),
+            (Absent, 404, "not found", None, Outcome::NotFound),
+            (Invalid, 404, "not found", None, Outcome::NotFound),
+            (NotStored, 404, "not found", None, Outcome::NotFound),
+            (MethodNotAllowed, 405, "method not allowed", None, Outcome::Refused),
+            (OriginUnavailable, 503, "origin unavailable", Some("10"), Outcome::Error),
+            (OriginTimeout, 504, "origin timeout", Some("10"), Outcome::Error),
+            (Internal, 503, "internal error", Some("10"), Outcome::Error),
+            (StorageUnavailable, 503, "storage unavailable", Some("5"), Outcome::Error),
+            (QueueUnavailable, 503, "queue unavailable", Some("5"), Outcome::Error),
+            (Damaged, 503, "damaged copy", Some("10"), Outcome::Error),
+            (WaitOver, 504, "still working", Some("30"), Outcome::Timeout),
         ];
-        for (trouble, status, first_words, retry_after) in table {
-            let response = ApiError::new(trouble, "m@v1.0.0").respond(false);
+        for (trouble, status, first_words, retry_after, outcome) in table {
+            let error = ApiError::new(trouble, "m@v1.0.0");
+            assert_eq!(error.outcome(), outcome, "{trouble:?}");
+            let response = error.respond(false);
             let row = trouble.row();
             assert_eq!(response.status(), status, "{trouble:?}");
             assert_eq!(row.first_words, first_words, "{trouble:?}");

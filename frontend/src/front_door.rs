@@ -42,8 +42,7 @@ impl Service<Request<Incoming>> for FrontDoor {
     >;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
-        if let Some((kind, response)) = self.frontend.hot.answer(&request) {
-            self.frontend.metrics.count_memory_hit(kind);
+        if let Some(response) = self.frontend.hot.answer(&request) {
             return EitherFuture::Left(ready(Ok(response.map(Either::Left))));
         }
         let routed: fn(Response<Body>) -> FrontResponse = |response| response.map(Either::Right);

@@ -14,8 +14,9 @@ use http::{
 };
 use http_body_util::Full;
 use moka::sync::Cache;
+use stoa_shared::metrics::{Endpoint, Metrics, Outcome};
 
-use crate::{metrics::Kind, proxy::conditional};
+use crate::proxy::conditional;
 
 /// Larger documents are streamed from storage each time, so that few of them cannot
 /// push out many small ones, and no request holds more than this of an object.
@@ -27,12 +28,15 @@ const ENTRY_OVERHEAD: usize = 512;
 /// Bounded memory of ready responses.
 pub(crate) struct HotCache {
     entries: Cache<String, Arc<Document>>,
+    metrics: Arc<Metrics>,
 }
 
 /// A whole small response body and what is said about it.
 #[derive(Debug)]
 pub(crate) struct Document {
-    pub(crate) kind: Kind,
+    pub(crate) endpoint: Endpoint,
+    /// How requests that are answered with it end: hit or stale.
+    pub(crate) outcome: Outcome,
     pub(crate) content_type: HeaderValue,
     pub(crate) cache_control: HeaderValue,
     /// Quoted, strong.
@@ -46,16 +50,17 @@ pub(crate) struct Document {
 
 impl HotCache {
     /// At most `bytes` of memory, counted roughly.
-    pub(crate) fn new(bytes: u64) -> Self {
+    pub(crate) fn new(bytes: u64, metrics: Arc<Metrics>) -> Self {
         let weigh = |path: &String, document: &Arc<Document>| {
             let size = path.len() + document.body.len() + ENTRY_OVERHEAD;
             u32::try_from(size).unwrap_or(u32::MAX)
         };
-        Self { entries: Cache::builder().max_capacity(bytes).weigher(weigh).build() }
+        Self { entries: Cache::builder().max_capacity(bytes).weigher(weigh).build(), metrics }
     }
 
-    /// The ready response to the request, if there is one.
-    pub(crate) fn answer<B>(&self, request: &Request<B>) -> Option<(Kind, Response<Full<Bytes>>)> {
+    /// The ready response to the request, if there is one. Counting it is one atomic
+    /// addition; a clock and a histogram would cost several times that.
+    pub(crate) fn answer<B>(&self, request: &Request<B>) -> Option<Response<Full<Bytes>>> {
         let is_head = match *request.method() {
             Method::GET => false,
             Method::HEAD => true,
@@ -67,7 +72,16 @@ impl HotCache {
         {
             return None;
         }
-        Some((document.kind, document.respond(is_head, request.headers())))
+        self.metrics.requests(document.endpoint, document.outcome).inc();
+        Some(document.respond(is_head, request.headers()))
+    }
+
+    /// Sets the gauges of what is held, exact once nothing is being added.
+    pub(crate) fn measure(&self) {
+        self.entries.run_pending_tasks();
+        let gauge = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
+        self.metrics.memory_cache_bytes().set(gauge(self.entries.weighted_size()));
+        self.metrics.memory_cache_entries().set(gauge(self.entries.entry_count()));
     }
 
     /// Remembers the response to GET `path`.
@@ -115,9 +129,14 @@ mod tests {
 
     use super::*;
 
+    fn cache(bytes: u64) -> HotCache {
+        HotCache::new(bytes, Arc::default())
+    }
+
     fn document(fresh_until: Option<Instant>) -> Arc<Document> {
         Arc::new(Document {
-            kind: Kind::Info,
+            endpoint: Endpoint::Info,
+            outcome: Outcome::Hit,
             content_type: HeaderValue::from_static("application/json"),
             cache_control: HeaderValue::from_static("public"),
             etag: Some(HeaderValue::from_static("\"e\"")),
@@ -133,7 +152,7 @@ mod tests {
 
     #[test]
     fn what_is_no_longer_fresh_is_not_used() {
-        let hot = HotCache::new(1 << 20);
+        let hot = cache(1 << 20);
         hot.remember("/never-changes", document(None));
         hot.remember("/fresh", document(Some(Instant::now() + Duration::from_secs(60))));
         hot.remember("/stale", document(Some(Instant::now())));
@@ -141,14 +160,15 @@ mod tests {
         assert!(hot.answer(&get("/fresh?query=ignored")).is_some());
         assert!(hot.answer(&get("/stale")).is_none());
         assert!(hot.answer(&get("/unknown")).is_none());
+        assert_eq!(hot.metrics.requests(Endpoint::Info, Outcome::Hit).get(), 2);
     }
 
     #[test]
     fn only_reading_is_answered_from_memory() {
-        let hot = HotCache::new(1 << 20);
+        let hot = cache(1 << 20);
         hot.remember("/x", document(None));
         assert!(hot.answer(&Request::post("/x").body(()).unwrap()).is_none());
-        let (_, response) = hot.answer(&Request::head("/x").body(()).unwrap()).unwrap();
+        let response = hot.answer(&Request::head("/x").body(()).unwrap()).unwrap();
         assert_eq!(response.headers()[CONTENT_LENGTH], "2");
     }
 
@@ -162,11 +182,15 @@ mod tests {
 
     #[test]
     fn memory_is_bounded() {
-        let hot = HotCache::new(20 * ENTRY_OVERHEAD as u64);
+        let hot = cache(20 * ENTRY_OVERHEAD as u64);
         for number in 0..1000 {
             hot.remember(&format!("/{number}"), document(None));
         }
-        hot.entries.run_pending_tasks();
-        assert!(hot.entries.entry_count() <= 20, "{}", hot.entries.entry_count());
+        hot.measure();
+        let (entries, bytes) =
+            (hot.metrics.memory_cache_entries().get(), hot.metrics.memory_cache_bytes().get());
+        assert!((1..=20).contains(&entries), "{entries}");
+        assert!(bytes > entries * ENTRY_OVERHEAD as i64, "{bytes}");
+        assert!(bytes <= 20 * ENTRY_OVERHEAD as i64, "{bytes}");
     }
 }

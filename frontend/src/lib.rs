@@ -10,7 +10,6 @@ mod freshness;
 mod front_door;
 mod health;
 mod hot;
-mod metrics;
 mod operations;
 mod proxy;
 mod router;

@@ -2,11 +2,11 @@
 
 use std::{ops::Deref, sync::Arc};
 
-use stoa_shared::{queue::Queue, storage::Storage};
+use stoa_shared::{metrics::Metrics, queue::Queue, storage::Storage};
 
 use crate::{
-    background::Background, health::Health, hot::HotCache, metrics::Metrics,
-    settings::FrontendSettings, versions::Versions, waits::Waits,
+    background::Background, health::Health, hot::HotCache, settings::FrontendSettings,
+    versions::Versions, waits::Waits,
 };
 
 /// One frontend: storage, queue, settings, and memory of what never changes. Cheap to clone.
@@ -17,6 +17,7 @@ pub struct Frontend(Arc<State>);
 pub struct State {
     pub(crate) settings: FrontendSettings,
     pub(crate) storage: Arc<dyn Storage>,
+    pub(crate) queue: Arc<dyn Queue>,
     pub(crate) hot: HotCache,
     pub(crate) versions: Versions,
     pub(crate) waits: Waits,
@@ -26,24 +27,22 @@ pub struct State {
 }
 
 impl Frontend {
-    /// A frontend over `storage` and `queue`, its metrics declared in `registry`.
-    /// Fails only if `registry` already holds a frontend's metrics.
+    /// A frontend over `storage` and `queue` that counts in the process's `metrics`.
     pub fn new(
         storage: Arc<dyn Storage>,
         queue: Arc<dyn Queue>,
         settings: FrontendSettings,
-        registry: &prometheus::Registry,
-    ) -> Result<Self, prometheus::Error> {
-        let metrics = Arc::new(Metrics::register(registry)?);
+        metrics: Arc<Metrics>,
+    ) -> Self {
         let health = Arc::new(Health::default());
         let background =
             Background::new(Arc::clone(&queue), Arc::clone(&health), Arc::clone(&metrics));
-        Ok(Self(Arc::new(State {
-            hot: HotCache::new(settings.memory_bytes),
+        Self(Arc::new(State {
+            hot: HotCache::new(settings.memory_bytes, Arc::clone(&metrics)),
             versions: Versions::new(Arc::clone(&storage)),
             waits: Waits::new(
                 Arc::clone(&storage),
-                queue,
+                Arc::clone(&queue),
                 &settings,
                 Arc::clone(&health),
                 Arc::clone(&metrics),
@@ -52,8 +51,9 @@ impl Frontend {
             health,
             metrics,
             storage,
+            queue,
             settings,
-        })))
+        }))
     }
 }
 

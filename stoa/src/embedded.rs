@@ -79,8 +79,7 @@ async fn start(config: Config) -> Result<(), EmbeddedError> {
     let public = listen(config.listeners.public, "STOA_LISTEN").await?;
     let admin = listen(config.listeners.admin, "STOA_ADMIN_LISTEN").await?;
     let work = spawn_worker(worker, queue.clone(), metrics.clone(), &config, shutdown.clone())?;
-    let registry = prometheus::Registry::new();
-    let frontend = Frontend::new(storage, queue, frontend_settings(&config), &registry).unwrap();
+    let frontend = Frontend::new(storage, queue, frontend_settings(&config), metrics);
     let admin_router = stoa_frontend::admin(frontend.clone());
     tracing::info!(
         listen = %address(&public, config.listeners.public),

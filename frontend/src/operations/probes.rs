@@ -9,9 +9,9 @@ use http::{
     header::{CACHE_CONTROL, CONTENT_TYPE},
 };
 
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
-use crate::state::Frontend;
+use crate::{background::QUEUE_PATIENCE, state::Frontend};
 
 const TEXT: [(http::HeaderName, &str); 2] =
     [(CONTENT_TYPE, "text/plain; charset=utf-8"), (CACHE_CONTROL, "no-store")];
@@ -41,16 +41,18 @@ pub(crate) async fn version() -> Response {
     (headers, format!("{body}\n")).into_response()
 }
 
-/// All metrics of the process, in the Prometheus text format.
+/// All metrics of the process, in the Prometheus text format. What varies by itself is
+/// looked at now; a queue that does not say its depth leaves the one it said last.
 pub(crate) async fn metrics(State(frontend): State<Frontend>) -> Response {
-    match frontend.metrics.render() {
-        Ok(text) => {
-            ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
-        }
-        Err(error) => {
+    frontend.hot.measure();
+    match timeout(QUEUE_PATIENCE, frontend.queue.depth()).await {
+        Ok(Ok(depth)) => frontend.metrics.set_queue_depth(&depth),
+        Ok(Err(error)) => {
             let error: &dyn std::error::Error = &error;
-            tracing::error!(error, "metrics cannot be rendered");
-            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+            tracing::warn!(error, "the queue's depth is unknown");
         }
+        Err(_) => tracing::warn!("the queue's depth is unknown: the queue did not answer"),
     }
+    let content_type = [(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
+    (content_type, frontend.metrics.render()).into_response()
 }

@@ -6,24 +6,24 @@ use std::{
     time::{Duration, Instant},
 };
 
-use axum::{body::Body, response::Response};
+use axum::body::Body;
 use bytes::Bytes;
 use http::HeaderValue;
 use jiff::Timestamp;
 use stoa_shared::{
     answer::{Good, Question, Value},
+    metrics::{Endpoint, Outcome},
     module::ModulePath,
 };
 
-use super::{Asked, JSON, TEXT};
+use super::{Answered, Asked, JSON, TEXT};
 use crate::{
     error::{ApiError, Trouble},
     freshness::{Standing, standing},
     hot::Document,
-    metrics::Kind,
     state::Frontend,
     versions::read_answer,
-    waits::Outcome,
+    waits,
 };
 
 /// A stale answer is served from memory this long before storage is looked at again
@@ -39,36 +39,47 @@ pub(super) async fn serve(
     asked: &Asked,
     module: &ModulePath,
     question: Question,
-) -> Result<Response, ApiError> {
+) -> Answered {
     let subject = subject(module, &question);
     let settings = &frontend.settings;
     let answer = read_answer(&*frontend.storage, module, &question)
         .await
         .map_err(|error| ApiError::storage(&subject, error))?;
-    let (good, usable) =
+    let (outcome, good, usable) =
         match standing(answer, Timestamp::now(), settings.freshness, settings.negative) {
-            Standing::Fresh(good, left) => (good, left),
+            Standing::Fresh(good, left) => (Outcome::Hit, good, left),
             Standing::Stale(good) => {
                 if asked.may_ask {
                     frontend.background.publish(question.task(module));
                 }
-                (good, STALE_PAUSE)
+                (Outcome::Stale, good, STALE_PAUSE)
             }
             Standing::Remembered(failure) => return Err(ApiError::failed(&subject, &failure)),
             Standing::Unknown if !asked.may_ask => return Err(ApiError::not_stored(&subject)),
             Standing::Unknown => {
                 let good = wait(frontend, module, &question, &subject).await?;
-                (good, STALE_PAUSE.min(settings.freshness))
+                (Outcome::Miss, good, STALE_PAUSE.min(settings.freshness))
             }
         };
-    let document = document(frontend, &question, &subject, good, usable)?;
+    let (endpoint, content_type, body) = content(&question, &subject, good)?;
+    let document = Document {
+        endpoint,
+        // Whoever finds it in memory waits no longer.
+        outcome: if outcome == Outcome::Stale { Outcome::Stale } else { Outcome::Hit },
+        content_type,
+        cache_control: cache_control(settings.freshness),
+        etag: None,
+        accepts_ranges: false,
+        fresh_until: Some(Instant::now() + usable),
+        body,
+    };
     let response = document.respond(asked.is_head, &asked.headers);
     // Whether a refresh may be asked for differs between callers: only those who may
     // leave their stale answer to the others.
     if asked.may_ask && document.body.len() <= LARGEST_IN_MEMORY {
         frontend.hot.remember(&asked.path, Arc::new(document));
     }
-    Ok(response.map(Body::new))
+    Ok((outcome, response.map(Body::new)))
 }
 
 async fn wait(
@@ -79,47 +90,39 @@ async fn wait(
 ) -> Result<Good, ApiError> {
     let outcome = frontend.waits.outcome(module, question).await;
     match outcome.map_err(|over| ApiError::wait_over(subject, over))? {
-        Outcome::Answered(good) => Ok(Arc::unwrap_or_clone(good)),
-        Outcome::Failed(failure) => Err(ApiError::failed(subject, &failure)),
-        Outcome::StorageUnavailable(error) => Err(ApiError::storage(subject, error)),
-        Outcome::QueueUnavailable => Err(ApiError::queue_unavailable(subject)),
-        Outcome::Filled => Err(misfit(subject)),
+        waits::Outcome::Answered(good) => Ok(Arc::unwrap_or_clone(good)),
+        waits::Outcome::Failed(failure) => Err(ApiError::failed(subject, &failure)),
+        waits::Outcome::StorageUnavailable(error) => Err(ApiError::storage(subject, error)),
+        waits::Outcome::QueueUnavailable => Err(ApiError::queue_unavailable(subject)),
+        waits::Outcome::Filled => Err(misfit(subject)),
     }
 }
 
-/// The response document of a good answer.
-fn document(
-    frontend: &Frontend,
+/// What a good answer is as a response body, and what asking for it counts as.
+fn content(
     question: &Question,
     subject: &str,
     good: Good,
-    usable: Duration,
-) -> Result<Document, ApiError> {
-    let (kind, content_type, body) = match (question, good.value) {
+) -> Result<(Endpoint, HeaderValue, Bytes), ApiError> {
+    match (question, good.value) {
         (Question::List, Value::Versions(versions)) => {
             let lines: String = versions.iter().map(|version| format!("{version}\n")).collect();
-            (Kind::List, TEXT, lines.into_bytes())
+            Ok((Endpoint::List, TEXT, lines.into()))
         }
         (Question::Latest | Question::Query(_), Value::Version(info)) => {
-            let kind =
-                if matches!(question, Question::Latest) { Kind::Latest } else { Kind::Query };
+            let is_latest = matches!(question, Question::Latest);
+            let endpoint = if is_latest { Endpoint::Latest } else { Endpoint::Info };
             let json = serde_json::to_vec(&info).map_err(|_| misfit(subject))?;
-            (kind, JSON, json)
+            Ok((endpoint, JSON, json.into()))
         }
-        _ => return Err(misfit(subject)),
-    };
-    let seconds = frontend.settings.freshness.as_secs();
-    let cache_control = HeaderValue::try_from(format!("public, max-age={seconds}"))
-        .expect("a number is a valid header value");
-    Ok(Document {
-        kind,
-        content_type,
-        cache_control,
-        etag: None,
-        accepts_ranges: false,
-        fresh_until: Some(Instant::now() + usable),
-        body: Bytes::from(body),
-    })
+        _ => Err(misfit(subject)),
+    }
+}
+
+/// How long others may remember the answer.
+fn cache_control(freshness: Duration) -> HeaderValue {
+    HeaderValue::try_from(format!("public, max-age={}", freshness.as_secs()))
+        .expect("a number is a valid header value")
 }
 
 /// What the question is about, as error lines begin.

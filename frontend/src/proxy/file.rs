@@ -17,21 +17,21 @@ use http::{
 };
 use stoa_shared::{
     catalog::StoredFile,
+    metrics::{Endpoint, Outcome},
     queue::Task,
     storage::{GetOptions, Object, ObjectMeta, StorageError, StorageKey},
 };
 
 use super::{
-    Asked, JSON, TEXT, ZIP,
+    Answered, Asked, JSON, TEXT, ZIP,
     conditional::{self, Wanted, wanted},
 };
 use crate::{
     error::{ApiError, Trouble},
     hot::{Document, LARGEST_DOCUMENT},
-    metrics::Kind,
     state::Frontend,
     versions::{ModuleVersion, Space, Visible, read_whole},
-    waits::Outcome,
+    waits,
 };
 
 /// A version never changes: a week, as is practice elsewhere (go-modules §1.10).
@@ -51,10 +51,10 @@ pub(super) async fn serve(
     asked: &Asked,
     id: &ModuleVersion,
     file: File,
-) -> Result<Response, ApiError> {
+) -> Answered {
     let serving = Serving { frontend, asked, id, file, subject: subject(id) };
     if let Some(response) = serving.stored().await? {
-        return Ok(response);
+        return Ok((Outcome::Hit, response));
     }
     if !asked.may_ask {
         return Err(ApiError::not_stored(&serving.subject));
@@ -62,7 +62,7 @@ pub(super) async fn serve(
     serving.fill().await?;
     // The fill was for the version; what it made of this file is seen now.
     match serving.stored().await? {
-        Some(response) => Ok(response),
+        Some(response) => Ok((Outcome::Miss, response)),
         None => Err(ApiError::damaged(&serving.subject, None)),
     }
 }
@@ -213,11 +213,12 @@ impl Serving<'_> {
         }
         let etag = entity_tag(meta);
         let document = Arc::new(Document {
-            kind: match self.file {
-                File::Info => Kind::Info,
-                File::GoMod => Kind::GoMod,
-                File::Zip => Kind::Zip,
+            endpoint: match self.file {
+                File::Info => Endpoint::Info,
+                File::GoMod => Endpoint::Mod,
+                File::Zip => Endpoint::Zip,
             },
+            outcome: Outcome::Hit,
             content_type: self.content_type(),
             cache_control: IMMUTABLE,
             etag,
@@ -235,10 +236,12 @@ impl Serving<'_> {
         let waits = &self.frontend.waits;
         let outcome = waits.outcome(&self.id.module, &self.id.question()).await;
         match outcome.map_err(|over| ApiError::wait_over(&self.subject, over))? {
-            Outcome::Filled | Outcome::Answered(_) => Ok(()),
-            Outcome::Failed(failure) => Err(ApiError::failed(&self.subject, &failure)),
-            Outcome::StorageUnavailable(error) => Err(ApiError::storage(&self.subject, error)),
-            Outcome::QueueUnavailable => Err(ApiError::queue_unavailable(&self.subject)),
+            waits::Outcome::Filled | waits::Outcome::Answered(_) => Ok(()),
+            waits::Outcome::Failed(failure) => Err(ApiError::failed(&self.subject, &failure)),
+            waits::Outcome::StorageUnavailable(error) => {
+                Err(ApiError::storage(&self.subject, error))
+            }
+            waits::Outcome::QueueUnavailable => Err(ApiError::queue_unavailable(&self.subject)),
         }
     }
 

@@ -3,18 +3,22 @@
 mod answered;
 pub(crate) mod conditional;
 mod file;
+mod tally;
+
+use std::sync::Arc;
 
 use axum::{body::Body, extract::State, response::Response};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request};
 use stoa_shared::{
     answer::Question,
+    metrics::{Endpoint, Outcome},
     module::{ModulePath, Version},
-    protocol::{self, Endpoint},
+    protocol::{self, Request as Wanted},
 };
 
+use self::{file::File, tally::Tally};
 use crate::{
     error::{ApiError, Trouble},
-    metrics::Kind,
     state::Frontend,
     versions::ModuleVersion,
 };
@@ -26,17 +30,28 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 const ZIP: HeaderValue = HeaderValue::from_static("application/zip");
 
+/// What became of a request that was not refused.
+type Answered = Result<(Outcome, Response), ApiError>;
+
 /// Answers a request for a path of the protocol, or says that it is none.
 pub(crate) async fn answer(State(frontend): State<Frontend>, request: Request<Body>) -> Response {
-    if let Some((kind, response)) = frontend.hot.answer(&request) {
-        frontend.metrics.count_memory_hit(kind);
+    if let Some(response) = frontend.hot.answer(&request) {
         return response.map(Body::new);
     }
     let asked = Asked::read(&request);
-    let (kind, result) = dispatch(&frontend, &asked, request.method()).await;
-    let response = result.unwrap_or_else(|error| error.respond(asked.is_head));
-    frontend.metrics.count_request(kind, response.status());
-    response
+    let wanted = wanted(request.method(), &asked.path);
+    let tally = Tally::begin(Arc::clone(&frontend.metrics), endpoint(&wanted));
+    let answered = match wanted {
+        Ok(wanted) => serve(&frontend, &asked, wanted).await,
+        Err(error) => Err(error),
+    };
+    let (outcome, response) = match answered {
+        // A range that the file does not have.
+        Ok((_, response)) if response.status().is_client_error() => (Outcome::Refused, response),
+        Ok(answered) => answered,
+        Err(error) => (error.outcome(), error.respond(asked.is_head)),
+    };
+    tally.answered(outcome, response)
 }
 
 /// What matters of a request beside its endpoint.
@@ -71,48 +86,41 @@ fn may_exist(module: &ModulePath, version: &Version) -> bool {
     major.fits(version)
 }
 
-async fn dispatch(
-    frontend: &Frontend,
-    asked: &Asked,
-    method: &Method,
-) -> (Kind, Result<Response, ApiError>) {
+/// What the method and the path ask for, if they are the protocol's.
+fn wanted(method: &Method, path: &str) -> Result<protocol::Endpoint, ApiError> {
     if method != Method::GET && method != Method::HEAD {
-        let error = ApiError::new(Trouble::MethodNotAllowed, "use GET or HEAD");
-        return (Kind::Unknown, Err(error));
+        return Err(ApiError::new(Trouble::MethodNotAllowed, "use GET or HEAD"));
     }
-    let Endpoint { module, request } = match asked.path.parse::<Endpoint>() {
-        Ok(endpoint) => endpoint,
-        Err(error) => {
-            let error = ApiError::new(Trouble::Malformed, error.to_string());
-            return (Kind::Unknown, Err(error));
-        }
-    };
-    match request {
-        protocol::Request::List => {
-            (Kind::List, answered::serve(frontend, asked, &module, Question::List).await)
-        }
-        protocol::Request::Latest => {
-            (Kind::Latest, answered::serve(frontend, asked, &module, Question::Latest).await)
-        }
-        protocol::Request::Info(query) => match query.as_version() {
-            Some(version) if may_exist(&module, &version) => {
-                let id = ModuleVersion { module, version };
-                (Kind::Info, file::serve(frontend, asked, &id, file::File::Info).await)
-            }
+    path.parse().map_err(|error: protocol::EndpointError| {
+        ApiError::new(Trouble::Malformed, error.to_string())
+    })
+}
+
+/// What the request counts as.
+fn endpoint(wanted: &Result<protocol::Endpoint, ApiError>) -> Endpoint {
+    match wanted.as_ref().map(|wanted| &wanted.request) {
+        Ok(Wanted::List) => Endpoint::List,
+        Ok(Wanted::Latest) => Endpoint::Latest,
+        Ok(Wanted::Info(_)) => Endpoint::Info,
+        Ok(Wanted::GoMod(_)) => Endpoint::Mod,
+        Ok(Wanted::Zip(_)) => Endpoint::Zip,
+        Err(_) => Endpoint::Other,
+    }
+}
+
+async fn serve(frontend: &Frontend, asked: &Asked, wanted: protocol::Endpoint) -> Answered {
+    let protocol::Endpoint { module, request } = wanted;
+    let (version, file) = match request {
+        Wanted::List => return answered::serve(frontend, asked, &module, Question::List).await,
+        Wanted::Latest => return answered::serve(frontend, asked, &module, Question::Latest).await,
+        Wanted::Info(query) => match query.as_version() {
+            Some(version) if may_exist(&module, &version) => (version, File::Info),
             // `v2.0.0` of a module without suffix is a tag that `v2.0.0+incompatible`
             // may be made of, and no version itself.
-            _ => {
-                let question = Question::Query(query);
-                (Kind::Query, answered::serve(frontend, asked, &module, question).await)
-            }
+            _ => return answered::serve(frontend, asked, &module, Question::Query(query)).await,
         },
-        protocol::Request::GoMod(version) => {
-            let id = ModuleVersion { module, version };
-            (Kind::GoMod, file::serve(frontend, asked, &id, file::File::GoMod).await)
-        }
-        protocol::Request::Zip(version) => {
-            let id = ModuleVersion { module, version };
-            (Kind::Zip, file::serve(frontend, asked, &id, file::File::Zip).await)
-        }
-    }
+        Wanted::GoMod(version) => (version, File::GoMod),
+        Wanted::Zip(version) => (version, File::Zip),
+    };
+    file::serve(frontend, asked, &ModuleVersion { module, version }, file).await
 }

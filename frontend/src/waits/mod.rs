@@ -23,6 +23,7 @@ use futures_util::{
 };
 use stoa_shared::{
     answer::{Failure, Good, Question},
+    metrics::Metrics,
     module::ModulePath,
     queue::{Job, JobKey, Queue},
     storage::{Storage, StorageError},
@@ -30,7 +31,7 @@ use stoa_shared::{
 use tokio::time::Instant;
 
 use self::flight::Asking;
-use crate::{health::Health, metrics::Metrics, settings::FrontendSettings};
+use crate::{health::Health, settings::FrontendSettings};
 
 /// How a wait ended.
 #[derive(Debug, Clone)]
@@ -177,14 +178,14 @@ struct Waiting<'a> {
 
 impl<'a> Waiting<'a> {
     fn begin(metrics: &'a Metrics) -> Self {
-        metrics.waiting.inc();
+        metrics.waiters().inc();
         Self { metrics, since: Instant::now() }
     }
 }
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        self.metrics.waiting.dec();
-        self.metrics.wait_seconds.observe(self.since.elapsed().as_secs_f64());
+        self.metrics.waiters().dec();
+        self.metrics.wait_duration().observe(self.since.elapsed().as_secs_f64());
     }
 }

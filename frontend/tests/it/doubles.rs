@@ -148,6 +148,9 @@ impl Queue for WatchedQueue {
     }
 
     async fn depth(&self) -> Result<Depth, QueueError> {
+        if self.is_down.load(Ordering::SeqCst) {
+            return Err(QueueError::Unavailable { source: "no broker".into() });
+        }
         self.inner.depth().await
     }
 }

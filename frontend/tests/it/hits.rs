@@ -52,7 +52,7 @@ async fn what_was_read_once_needs_no_storage() {
         assert_eq!(scene.head(path).await.status, 200, "{path}");
     }
     assert_eq!(scene.storage.calls.load(Ordering::SeqCst), calls);
-    assert_eq!(scene.metric(r#"stoa_frontend_memory_hits_total{endpoint="zip"}"#).await, "2");
+    assert_eq!(scene.metric(r#"stoa_requests_total{endpoint="zip",outcome="hit"}"#).await, "3");
 }
 
 #[tokio::test]

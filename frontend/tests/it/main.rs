@@ -6,6 +6,7 @@ mod answers;
 mod doubles;
 mod faults;
 mod hits;
+mod metrics;
 mod misses;
 mod operations;
 mod scene;

@@ -31,7 +31,7 @@ async fn metrics_are_for_operators_alone() {
     let admin = admin(scene.frontend.clone());
     let reply = send(admin.clone(), Request::get("/metrics")).await;
     assert_eq!(reply.status, 200);
-    let counted = r#"stoa_frontend_requests_total{endpoint="unknown",status="404"} 1"#;
+    let counted = r#"stoa_requests_total{endpoint="other",outcome="not_found"} 1"#;
     assert!(reply.text().contains(counted), "{}", reply.text());
     assert_eq!(send(admin, Request::get("/healthz")).await.status, 200);
 }

@@ -83,9 +83,8 @@ impl Scene {
             Arc::clone(&storage) as Arc<dyn Storage>,
             Arc::clone(&queue) as Arc<dyn Queue>,
             settings,
-            &prometheus::Registry::new(),
-        )
-        .unwrap();
+            Arc::default(),
+        );
         let router = app(frontend.clone());
         Self { frontend, router, storage, queue, _directory: directory }
     }
@@ -160,7 +159,7 @@ impl Scene {
     /// Waits until `count` requests wait for a job.
     pub(crate) async fn until_waiting(&self, count: usize) {
         let count = count.to_string();
-        until(async || self.metric("stoa_frontend_waiting_requests").await == count).await;
+        until(async || self.metric("stoa_waiters ").await == count).await;
     }
 
     /// One metric's line, without its name.

@@ -67,7 +67,7 @@ async fn what_is_in_memory_goes_out_as_it_did_the_first_time() {
         assert!(reply.contains(&format!("\r\ncontent-length: {}\r\n", info("v1.0.0").len())));
     }
     let metrics = get(served.admin, "/metrics").await.unwrap();
-    let hits = r#"stoa_frontend_memory_hits_total{endpoint="info"} 2"#;
+    let hits = r#"stoa_requests_total{endpoint="info",outcome="hit"} 3"#;
     assert!(metrics.contains(hits), "{metrics}");
     served.shutdown.cancel();
     served.server.await.unwrap();

@@ -54,7 +54,7 @@ labels! {
         Mod = "mod",
         /// `.zip`
         Zip = "zip",
-        /// Every other route.
+        /// A path or a method that is none of the protocol's.
         Other = "other",
     }
 
@@ -76,6 +76,22 @@ labels! {
         Error = "error",
         /// The client hung up before its answer was complete.
         Gone = "gone",
+    }
+
+    /// Who waits for a job.
+    JobLane as "lane" {
+        /// A user does.
+        Interactive = "interactive",
+        /// Nobody does.
+        Background = "background",
+    }
+
+    /// How the queue took a job.
+    PublishOutcome as "outcome" {
+        /// The job is on the queue.
+        Accepted = "accepted",
+        /// The queue failed, or did not answer in time.
+        Refused = "refused",
     }
 
     /// What a job does.
@@ -140,7 +156,7 @@ labels! {
         Refused = "refused",
         /// It did not answer in time.
         Timeout = "timeout",
-        /// It could not be reached, or answered nonsense.
+        /// It could not be reached, does not let us in, or answered nonsense.
         Error = "error",
     }
 }
@@ -162,6 +178,8 @@ mod tests {
     fn an_index_finds_its_value() {
         check::<Endpoint>();
         check::<Outcome>();
+        check::<JobLane>();
+        check::<PublishOutcome>();
         check::<JobKind>();
         check::<JobOutcome>();
         check::<QueueState>();

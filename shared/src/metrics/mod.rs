@@ -16,13 +16,14 @@ use prometheus::{
 
 pub use description::{Description, Kind};
 pub use labels::{
-    Endpoint, JobKind, JobOutcome, Label, Outcome, QueueState, VcsOperation, VcsOutcome,
+    Endpoint, JobKind, JobLane, JobOutcome, Label, Outcome, PublishOutcome, QueueState,
+    VcsOperation, VcsOutcome,
 };
 
 use crate::queue::Depth;
 use family::{Family, Family2};
 
-/// From a memory hit to the longest usual wait for a fill.
+/// From a first read of storage to the longest usual wait for a fill.
 const REQUEST_SECONDS: &[f64] = &[
     0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 30.0,
     120.0,
@@ -51,11 +52,11 @@ use Kind::{Counter, Gauge, Histogram as Distribution};
 
 descriptions! {
     REQUESTS: "stoa_requests_total", Counter, "requests", [Endpoint, Outcome],
-        "Requests answered, by what they asked for and how it ended.";
+        "Requests of the GOPROXY protocol, by what they asked for and how it ended.";
     REQUEST_DURATION: "stoa_request_duration_seconds", Distribution(REQUEST_SECONDS), "seconds", [Endpoint],
-        "Time from a request's head to the head of its answer, waits included.";
+        "Time from a request's head to the head of its answer, waits included. Answers from memory are left out: timing them would slow them down.";
     SENT_BYTES: "stoa_sent_bytes_total", Counter, "bytes", [Endpoint],
-        "Bytes of answers' bodies sent to clients.";
+        "Bytes of answers' bodies sent to clients. Answers from memory are left out, as in the durations.";
     WAITERS: "stoa_waiters", Gauge, "requests", [],
         "Requests that wait for a job just now.";
     WAIT_DURATION: "stoa_wait_duration_seconds", Distribution(JOB_SECONDS), "seconds", [],
@@ -64,6 +65,8 @@ descriptions! {
         "Bytes of stored answers in the frontend's memory.";
     MEMORY_CACHE_ENTRIES: "stoa_memory_cache_entries", Gauge, "answers", [],
         "Stored answers in the frontend's memory.";
+    PUBLISHED_JOBS: "stoa_published_jobs_total", Counter, "jobs", [JobLane, PublishOutcome],
+        "Jobs that this process put on the queue, or tried to.";
     QUEUE_JOBS: "stoa_queue_jobs", Gauge, "jobs", [QueueState],
         "Jobs on the queue, by where they are; workers scale on the waiting ones.";
     JOBS: "stoa_jobs_total", Counter, "attempts", [JobKind, JobOutcome],
@@ -92,6 +95,7 @@ pub struct Metrics {
     wait_duration: Histogram,
     memory_cache_bytes: IntGauge,
     memory_cache_entries: IntGauge,
+    published_jobs: Family2<JobLane, PublishOutcome, IntCounter>,
     queue_jobs: Family<QueueState, IntGauge>,
     jobs: Family2<JobKind, JobOutcome, IntCounter>,
     job_duration: Family<JobKind, Histogram>,
@@ -113,6 +117,7 @@ impl Metrics {
         let requests = counters(&registry, &REQUESTS);
         let request_duration = histograms(&registry, &REQUEST_DURATION);
         let sent_bytes = counters(&registry, &SENT_BYTES);
+        let published_jobs = counters(&registry, &PUBLISHED_JOBS);
         let queue_jobs = gauges(&registry, &QUEUE_JOBS);
         let jobs = counters(&registry, &JOBS);
         let job_duration = histograms(&registry, &JOB_DURATION);
@@ -127,6 +132,7 @@ impl Metrics {
                 .with_label_values::<&str>(&[]),
             memory_cache_entries: gauges(&registry, &MEMORY_CACHE_ENTRIES)
                 .with_label_values::<&str>(&[]),
+            published_jobs: Family2::new(|labels| published_jobs.with_label_values(labels)),
             queue_jobs: Family::new(|labels| queue_jobs.with_label_values(labels)),
             jobs: Family2::new(|labels| jobs.with_label_values(labels)),
             job_duration: Family::new(|labels| job_duration.with_label_values(labels)),
@@ -171,6 +177,11 @@ impl Metrics {
     /// Answers in the frontend's memory.
     pub fn memory_cache_entries(&self) -> &IntGauge {
         &self.memory_cache_entries
+    }
+
+    /// Jobs given to the queue.
+    pub fn published_jobs(&self, lane: JobLane, outcome: PublishOutcome) -> &IntCounter {
+        self.published_jobs.get(lane, outcome)
     }
 
     /// Jobs on the queue.
