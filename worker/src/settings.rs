@@ -5,6 +5,7 @@ use std::{io, sync::Arc, time::Duration};
 use stoa_shared::{metrics::Metrics, storage::Storage};
 
 use crate::{
+    discovery_page::DiscoveryPages,
     egress::{Egress, EgressConfig, SetupError},
     jobs::{RecordingTurns, Worker},
     locate::Locator,
@@ -40,7 +41,7 @@ pub enum WorkerSetupError {
 }
 
 impl Worker {
-    /// A worker over `storage`.
+    /// A worker over `storage` that counts in the process's `metrics`.
     pub fn new(
         settings: WorkerSettings,
         storage: Arc<dyn Storage>,
@@ -48,9 +49,10 @@ impl Worker {
     ) -> Result<Self, WorkerSetupError> {
         let rewrites = settings.egress.rewrites.clone();
         let egress = Egress::new(settings.egress)?;
-        let git = Arc::new(GitVcs::new(egress.clone(), settings.git)?);
+        let git = Arc::new(GitVcs::new(egress.clone(), settings.git, metrics.clone())?);
+        let pages = DiscoveryPages { egress, metrics: metrics.clone() };
         Ok(Self {
-            locator: Locator::new(Arc::new(egress), rewrites),
+            locator: Locator::new(Arc::new(pages), rewrites),
             repositories: Arc::new(Repositories::new(git, storage.clone(), settings.repositories)),
             storage,
             recording: RecordingTurns::builder().time_to_idle(RECORDING_IDLE).build(),

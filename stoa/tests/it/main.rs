@@ -13,6 +13,7 @@ mod go_command;
 mod http_client;
 mod kill;
 mod memory;
+mod metrics;
 mod module_zip;
 mod oracle;
 mod page_server;

@@ -62,7 +62,7 @@ impl StoaSettings {
             .stderr(log_file);
         let child = command.spawn().unwrap();
         let mut process =
-            StoaProcess { child, authority: listen, directory: self.directory.clone(), log };
+            StoaProcess { child, authority: listen, admin, directory: self.directory.clone(), log };
         process.wait_until_ready();
         process
     }
@@ -73,6 +73,7 @@ impl StoaSettings {
 pub(crate) struct StoaProcess {
     child: Child,
     authority: String,
+    admin: String,
     directory: PathBuf,
     log: PathBuf,
 }
@@ -101,6 +102,13 @@ impl StoaProcess {
     pub(crate) fn get(&self, path: &str) -> Reply {
         http_client::get(&self.authority, path)
             .unwrap_or_else(|error| panic!("GET {path}: {error}\n{}", self.log()))
+    }
+
+    /// `/metrics` of the admin listener.
+    pub(crate) fn metrics(&self) -> String {
+        let reply = http_client::get(&self.admin, "/metrics").unwrap();
+        assert_eq!(reply.status, 200, "{}", reply.text());
+        reply.text()
     }
 
     /// Sends SIGKILL and waits for the end.

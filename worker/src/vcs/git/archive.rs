@@ -90,7 +90,9 @@ impl Archive<'_> {
         let wanted: BTreeSet<Vec<u8>> = paths.iter().cloned().collect();
         let limit = self.limit;
         let temp_dir = self.temp_dir.to_owned();
-        stream::parse(Body::Process(Box::new(running)), &self.url, move |reader| {
+        // What comes is made here, and nothing that a host sent.
+        let received = |_| ();
+        stream::parse(Body::Process(Box::new(running)), &self.url, received, move |reader| {
             let mut file = tempfile::tempfile_in(temp_dir).map_err(WireError::Spool)?;
             let mut places = BTreeMap::new();
             tar::extract(

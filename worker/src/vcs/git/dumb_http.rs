@@ -8,6 +8,7 @@ use std::io::Write;
 use std::net::IpAddr;
 use std::path::Path;
 
+use stoa_shared::metrics::Metrics;
 use tempfile::{NamedTempFile, TempDir};
 
 use super::error::from_egress;
@@ -32,6 +33,7 @@ pub(super) struct DumbHttp<'a> {
     pub(super) url: String,
     pub(super) temp_dir: &'a Path,
     pub(super) deadline: Deadline,
+    pub(super) metrics: &'a Metrics,
 }
 
 impl DumbHttp<'_> {
@@ -41,6 +43,7 @@ impl DumbHttp<'_> {
         let (mut invocation, _roots) = self.over_network().await?;
         invocation.arguments = ["ls-remote", "--quiet", "--", url].map(OsString::from).into();
         let output = self.run(invocation, bytes).await?;
+        self.metrics.vcs_received_bytes().inc_by(output.len() as u64);
         let mut refs = RefCollector::new(limit);
         for line in output.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()) {
             refs.add_line(line, b'\t').map_err(|error| error.into_failure(&self.url).error)?;
@@ -142,7 +145,9 @@ impl DumbHttp<'_> {
         let running = self.program.start(invocation, self.deadline);
         let running = running.map_err(|error| from_program(&self.url, error))?;
         let (limits, keep) = (limits.clone(), request.contents);
-        stream::parse(Body::Process(Box::new(running)), &self.url, move |reader| {
+        // What git itself received it does not say; this much of it was asked for.
+        let received = |bytes| self.metrics.vcs_received_bytes().inc_by(bytes);
+        stream::parse(Body::Process(Box::new(running)), &self.url, received, move |reader| {
             Ok(ObjectStore::read(reader, format, &limits, keep)?)
         })
         .await

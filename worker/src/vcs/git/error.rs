@@ -2,6 +2,8 @@
 
 use std::io;
 
+use stoa_shared::metrics::VcsOutcome;
+
 use crate::egress::EgressError;
 use crate::vcs::pack::PackError;
 use crate::vcs::{ObjectId, VcsError};
@@ -121,6 +123,23 @@ pub(super) fn from_status(url: &str, status: u16) -> VcsError {
         401 | 403 => VcsError::AccessDenied { url, status },
         429 | 500.. => VcsError::Unavailable { url, reason: format!("HTTP status {status}") },
         _ => VcsError::InvalidData { url, reason: format!("HTTP status {status}") },
+    }
+}
+
+/// What a request that ended without an error, or with this one, counts as.
+pub(super) fn counted_as(error: Option<&VcsError>) -> VcsOutcome {
+    match error {
+        None => VcsOutcome::Ok,
+        Some(VcsError::RepositoryNotFound { .. } | VcsError::ObjectNotFound { .. }) => {
+            VcsOutcome::NotFound
+        }
+        Some(VcsError::Refused { .. } | VcsError::LimitExceeded { .. }) => VcsOutcome::Refused,
+        Some(VcsError::Timeout { .. }) => VcsOutcome::Timeout,
+        Some(
+            VcsError::AccessDenied { .. }
+            | VcsError::Unavailable { .. }
+            | VcsError::InvalidData { .. },
+        ) => VcsOutcome::Error,
     }
 }
 

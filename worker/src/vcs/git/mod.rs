@@ -29,9 +29,11 @@ mod tests;
 
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use stoa_shared::metrics::{Metrics, VcsOperation};
 
 use super::pack::{Limits, ObjectStore};
 use super::{Capabilities, FetchRequest, ObjectId, RefListing, Remote, Vcs, VcsError};
@@ -42,6 +44,7 @@ pub use program::find as find_program;
 
 use archive::Archive;
 use dumb_http::DumbHttp;
+use error::counted_as;
 use local::{LocalRepository, shown_file};
 use program::GitProgram;
 use session::{Connection, Outcome, Session};
@@ -92,13 +95,15 @@ pub struct GitVcs {
     config: GitConfig,
     program: GitProgram,
     bases: Bases,
+    metrics: Arc<Metrics>,
 }
 
 impl GitVcs {
-    /// Fails if nothing can be created in the directory for temporary files.
-    pub fn new(egress: Egress, config: GitConfig) -> io::Result<Self> {
+    /// Fails if nothing can be created in the directory for temporary files. Requests
+    /// and what they bring are counted in `metrics`.
+    pub fn new(egress: Egress, config: GitConfig, metrics: Arc<Metrics>) -> io::Result<Self> {
         let program = GitProgram::new(config.program.clone(), &config.temp_dir)?;
-        Ok(Self { egress, config, program, bases: Bases::new() })
+        Ok(Self { egress, config, program, bases: Bases::new(), metrics })
     }
 
     fn session<'a>(
@@ -124,7 +129,8 @@ impl GitVcs {
         };
         let pack_limits = self.config.pack.clone();
         let url = shown_remote(remote);
-        Ok(Session { connection, url, ref_limit: self.config.refs, pack_limits })
+        let metrics = &*self.metrics;
+        Ok(Session { connection, url, ref_limit: self.config.refs, pack_limits, metrics })
     }
 
     fn dumb(&self, remote: &Remote, base: Base, deadline: Deadline) -> DumbHttp<'_> {
@@ -135,6 +141,7 @@ impl GitVcs {
             url: shown_remote(remote),
             temp_dir: &self.config.temp_dir,
             deadline,
+            metrics: &self.metrics,
         }
     }
 }
@@ -160,7 +167,10 @@ impl Vcs for GitVcs {
             Outcome::Answer(listing) => Ok(listing),
             Outcome::Dumb(base) => {
                 let server = self.dumb(remote, base, deadline);
-                server.list_refs(self.config.refs, self.config.listing_bytes).await
+                let listed = server.list_refs(self.config.refs, self.config.listing_bytes).await;
+                let outcome = counted_as(listed.as_ref().err());
+                self.metrics.vcs_requests(VcsOperation::Refs, outcome).inc();
+                listed
             }
         }
     }
@@ -179,7 +189,11 @@ impl Vcs for GitVcs {
             Outcome::Answer(objects) => Ok(objects),
             Outcome::Dumb(base) => {
                 let server = self.dumb(remote, base, deadline);
-                server.fetch(listing.object_format, request, &self.config.pack).await
+                let pack_limits = &self.config.pack;
+                let fetched = server.fetch(listing.object_format, request, pack_limits).await;
+                let outcome = counted_as(fetched.as_ref().err());
+                self.metrics.vcs_requests(VcsOperation::Fetch, outcome).inc();
+                fetched
             }
         }
     }

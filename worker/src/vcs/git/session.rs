@@ -2,9 +2,10 @@
 //! fresh knowledge if what was remembered proves wrong.
 
 use bytes::Bytes;
+use stoa_shared::metrics::{Metrics, VcsOperation};
 
 use super::advertisement::{self, Advertisement};
-use super::error::Failure;
+use super::error::{Failure, counted_as};
 use super::local::LocalRepository;
 use super::smart_http::{Base, InfoRefs, SmartHttp};
 use super::stream::{self, Body};
@@ -27,6 +28,7 @@ pub(super) struct Session<'a> {
     pub(super) url: String,
     pub(super) ref_limit: usize,
     pub(super) pack_limits: Limits,
+    pub(super) metrics: &'a Metrics,
 }
 
 /// What came of a question.
@@ -87,6 +89,37 @@ impl Session<'_> {
     }
 
     async fn advertisement(&self) -> Result<Outcome<Advertisement>, VcsError> {
+        let asked = self.ask_advertisement().await;
+        self.count(VcsOperation::Advertisement, asked.as_ref().err());
+        asked
+    }
+
+    async fn ls_refs(&self, capabilities: Capabilities) -> Result<RefListing, Failure> {
+        let asked = self.ask_refs(capabilities).await;
+        self.count(VcsOperation::Refs, asked.as_ref().err().map(|failure| &failure.error));
+        asked
+    }
+
+    async fn fetch_with(
+        &self,
+        capabilities: &Capabilities,
+        request: &FetchRequest,
+    ) -> Result<ObjectStore, Failure> {
+        let asked = self.ask_objects(capabilities, request).await;
+        self.count(VcsOperation::Fetch, asked.as_ref().err().map(|failure| &failure.error));
+        asked
+    }
+
+    /// Counts a request that is over.
+    fn count(&self, operation: VcsOperation, error: Option<&VcsError>) {
+        self.metrics.vcs_requests(operation, counted_as(error)).inc();
+    }
+
+    fn received(&self, bytes: u64) {
+        self.metrics.vcs_received_bytes().inc_by(bytes);
+    }
+
+    async fn ask_advertisement(&self) -> Result<Outcome<Advertisement>, VcsError> {
         let body = match &self.connection {
             Connection::Local(repository) => repository.info_refs()?,
             Connection::Http(server) => match server.info_refs().await? {
@@ -95,22 +128,27 @@ impl Session<'_> {
             },
         };
         let limit = self.ref_limit;
-        let parsed =
-            stream::parse(body, &self.url, move |reader| advertisement::parse(reader, limit));
+        let received = |bytes| self.received(bytes);
+        let parsed = stream::parse(body, &self.url, received, move |reader| {
+            advertisement::parse(reader, limit)
+        });
         parsed.await.map(Outcome::Answer).map_err(|failure| failure.error)
     }
 
-    async fn ls_refs(&self, capabilities: Capabilities) -> Result<RefListing, Failure> {
+    async fn ask_refs(&self, capabilities: Capabilities) -> Result<RefListing, Failure> {
         let request = protocol_v2::ls_refs_request(capabilities.object_format);
         let body = self.upload_pack(request.into(), true).await?;
         let limit = self.ref_limit;
-        stream::parse(body, &self.url, move |reader| {
-            protocol_v2::parse_ls_refs(reader, capabilities, limit)
-        })
+        stream::parse(
+            body,
+            &self.url,
+            |bytes| self.received(bytes),
+            move |reader| protocol_v2::parse_ls_refs(reader, capabilities, limit),
+        )
         .await
     }
 
-    async fn fetch_with(
+    async fn ask_objects(
         &self,
         capabilities: &Capabilities,
         request: &FetchRequest,
@@ -124,16 +162,21 @@ impl Session<'_> {
         let body = self.upload_pack(bytes.into(), is_v2).await?;
         let limits = self.pack_limits.clone();
         let (format, keep) = (capabilities.object_format, request.contents);
-        stream::parse(body, &self.url, move |reader| {
-            let pack = if is_v2 {
-                protocol_v2::parse_fetch(reader)?
-            } else {
-                protocol_v0::parse_fetch(reader)?
-            };
-            let fault = pack.fault();
-            ObjectStore::read(pack, format, &limits, keep)
-                .map_err(|error| fault.take().unwrap_or_else(|| error.into()))
-        })
+        stream::parse(
+            body,
+            &self.url,
+            |bytes| self.received(bytes),
+            move |reader| {
+                let pack = if is_v2 {
+                    protocol_v2::parse_fetch(reader)?
+                } else {
+                    protocol_v0::parse_fetch(reader)?
+                };
+                let fault = pack.fault();
+                ObjectStore::read(pack, format, &limits, keep)
+                    .map_err(|error| fault.take().unwrap_or_else(|| error.into()))
+            },
+        )
         .await
     }
 

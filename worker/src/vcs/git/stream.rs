@@ -32,10 +32,12 @@ impl Body {
     }
 }
 
-/// Parses a body on a thread that may block, while it arrives.
+/// Parses a body on a thread that may block, while it arrives. `received` is told the
+/// size of each piece, in bytes.
 pub(super) async fn parse<T: Send + 'static>(
     mut body: Body,
     url: &str,
+    received: impl Fn(u64),
     parse: impl FnOnce(ChannelReader) -> Result<T, WireError> + Send + 'static,
 ) -> Result<T, Failure> {
     let (sender, receiver) = mpsc::channel(PIECES);
@@ -44,6 +46,7 @@ pub(super) async fn parse<T: Send + 'static>(
     let transferred = loop {
         match body.chunk(url).await {
             Ok(Some(chunk)) => {
+                received(chunk.len() as u64);
                 // A parser that has seen enough needs no more, and tells below.
                 if sender.send(chunk).await.is_err() {
                     break Ok(());

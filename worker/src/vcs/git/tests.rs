@@ -1,3 +1,4 @@
+use stoa_shared::metrics::VcsOutcome;
 use stoa_shared::testing::git_server::{Counts, GitServer, Options, Page, RequestKind};
 use url::Url;
 
@@ -7,8 +8,17 @@ use crate::vcs::contract::{self, FULL, Fixture, Subject, request};
 use crate::vcs::{Contents, History, ObjectFormat, Protocol};
 
 fn vcs() -> GitVcs {
+    with(GitConfig::default())
+}
+
+fn with(config: GitConfig) -> GitVcs {
     let egress = Egress::new(EgressConfig::default()).unwrap();
-    GitVcs::new(egress, GitConfig::default()).unwrap()
+    GitVcs::new(egress, config, Arc::default()).unwrap()
+}
+
+/// How many requests for an operation had the outcome.
+fn counted(vcs: &GitVcs, operation: VcsOperation, outcome: VcsOutcome) -> u64 {
+    vcs.metrics.vcs_requests(operation, outcome).get()
 }
 
 fn trusted(url: &str) -> Remote {
@@ -79,6 +89,30 @@ async fn the_first_version_costs_three_requests_and_the_next_one_each() {
     assert_eq!(server.counts(), Counts { fetch: 2, ..first });
     vcs.list_refs(&remote, Some(&listing.capabilities)).await.unwrap();
     assert_eq!(server.counts(), Counts { fetch: 2, ls_refs: 2, ..first });
+    let ok = |operation| counted(&vcs, operation, VcsOutcome::Ok);
+    assert_eq!(ok(VcsOperation::Advertisement), 1);
+    assert_eq!(ok(VcsOperation::Refs), 2);
+    assert_eq!(ok(VcsOperation::Fetch), 2);
+    assert!(vcs.metrics.vcs_received_bytes().get() > 0);
+}
+
+#[tokio::test]
+async fn requests_to_directories_and_dumb_servers_count_too() {
+    let fixture = Fixture::new(ObjectFormat::Sha1);
+    let server = serve(&fixture, Options { is_dumb: true, ..Options::default() }).await;
+    let root = Url::from_directory_path(fixture.repository.directory()).unwrap();
+    for url in [format!("{}/{FULL}", server.url()), root.join(FULL).unwrap().into()] {
+        let (vcs, remote) = (vcs(), trusted(&url));
+        let listing = vcs.list_refs(&remote, None).await.unwrap();
+        let listing_bytes = vcs.metrics.vcs_received_bytes().get();
+        assert!(listing_bytes > 0, "{url}");
+        let request = request([listing.head.unwrap()], History::Tip, Contents::Everything);
+        vcs.fetch(&remote, &listing, &request).await.unwrap();
+        assert!(vcs.metrics.vcs_received_bytes().get() > listing_bytes, "{url}");
+        for operation in [VcsOperation::Refs, VcsOperation::Fetch] {
+            assert_eq!(counted(&vcs, operation, VcsOutcome::Ok), 1, "{url}: {operation:?}");
+        }
+    }
 }
 
 #[tokio::test]
@@ -194,10 +228,10 @@ async fn limits_of_size_count_and_time_hold() {
     let fixture = Fixture::new(ObjectFormat::Sha1);
     let server = serve(&fixture, Options::default()).await;
     let remote = trusted(&format!("{}/{FULL}", server.url()));
-    let with = |config| GitVcs::new(Egress::new(EgressConfig::default()).unwrap(), config).unwrap();
     let few_refs = with(GitConfig { refs: 3, ..GitConfig::default() });
     let error = few_refs.list_refs(&remote, None).await.unwrap_err();
     assert!(error.to_string().ends_with("more than 3 refs"), "{error}");
+    assert_eq!(counted(&few_refs, VcsOperation::Refs, VcsOutcome::Refused), 1);
     let short_listing = with(GitConfig { listing_bytes: 300, ..GitConfig::default() });
     let error = short_listing.list_refs(&remote, None).await.unwrap_err();
     assert!(matches!(error, VcsError::LimitExceeded { .. }), "{error}");
@@ -217,6 +251,7 @@ async fn limits_of_size_count_and_time_hold() {
     assert!(matches!(error, VcsError::Timeout { .. }), "{error}");
     let error = impatient.fetch(&remote, &listing, &request).await.unwrap_err();
     assert!(matches!(error, VcsError::Timeout { .. }), "{error}");
+    assert_eq!(counted(&impatient, VcsOperation::Fetch, VcsOutcome::Timeout), 1);
 }
 
 #[tokio::test]
@@ -238,6 +273,7 @@ async fn damaged_answers_are_invalid_data() {
         let error = vcs.fetch(&remote, &listing, &request).await.unwrap_err();
         assert!(matches!(error, VcsError::InvalidData { .. }), "{body:?}: {error}");
     }
+    assert!(counted(&vcs, VcsOperation::Fetch, VcsOutcome::Error) >= 4);
     server.set_options(answer(b"000dpackfile\n000d\x03too busy0000"));
     let error = vcs.fetch(&remote, &listing, &request).await.unwrap_err();
     assert!(error.to_string().ends_with("the server says: too busy"), "{error}");
@@ -269,7 +305,7 @@ async fn without_the_git_program_only_smart_servers_work() {
     let fixture = Fixture::new(ObjectFormat::Sha1);
     let server = serve(&fixture, Options::default()).await;
     let config = GitConfig { program: None, ..GitConfig::default() };
-    let vcs = GitVcs::new(Egress::new(EgressConfig::default()).unwrap(), config).unwrap();
+    let vcs = with(config);
     let remote = trusted(&format!("{}/{FULL}", server.url()));
     assert!(vcs.list_refs(&remote, None).await.is_ok());
     server.set_options(Options { is_dumb: true, ..Options::default() });
