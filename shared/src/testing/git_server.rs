@@ -183,6 +183,9 @@ async fn accept(listener: TcpListener, state: Arc<State>) {
 }
 
 async fn serve_connection(stream: TcpStream, state: Arc<State>) -> io::Result<()> {
+    // Answers leave in several writes; held back until the client acknowledges the
+    // first, each would cost the 40 ms that a client may take for that.
+    stream.set_nodelay(true)?;
     let (reader, mut writer) = stream.into_split();
     let mut reader = BufReader::new(reader);
     while let Some(request) = Request::read(&mut reader, &mut writer).await? {

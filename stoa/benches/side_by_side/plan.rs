@@ -47,7 +47,7 @@ impl Plan {
             Ok("short") => Ok(Self {
                 name: "short",
                 warm_rounds: 3,
-                warm_round: Duration::from_secs(2),
+                warm_round: Duration::from_secs(1),
                 client_rounds: 1,
                 client_modules: Some(60),
                 fill_rounds: 1,
