@@ -114,7 +114,6 @@ impl HttpBody for CountedBody {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use std::io;
 

@@ -76,11 +76,12 @@ impl FromStr for UrlRewrite {
 /// A URL prefix in normal form. It must reach into the path: what follows a prefix
 /// comes from strangers, and must not be able to complete a host name.
 fn prefix(text: &str, schemes: &[&str]) -> Result<String, InvalidValue> {
+    let url = parse(text, schemes)?;
     let after_scheme = text.split_once("://").map_or("", |(_, rest)| rest);
     if !after_scheme.contains('/') {
         return Err(InvalidValue::new("expected a / after the host on both sides"));
     }
-    parse(text, schemes).map(String::from)
+    Ok(url.into())
 }
 
 /// The refusals never repeat the URL: it may hold a password.

@@ -293,7 +293,8 @@ impl Source {
     fn is_for_tests(&self) -> bool {
         let name = self.path.rsplit('/').next().unwrap_or_default();
         let is_test_module = name == "tests.rs" || name.starts_with("test_");
-        is_test_module || self.path.contains("/tests/") || self.path.contains("/src/testing/")
+        is_test_module
+            || ["/tests/", "/benches/", "/src/testing/"].iter().any(|part| self.path.contains(part))
     }
 }
 

@@ -18,7 +18,7 @@ pub struct Listing {
     /// When the server said so.
     pub at: Timestamp,
     /// What it said.
-    #[serde(with = "shared")]
+    #[serde(with = "arc_of_refs")]
     pub refs: Arc<RefListing>,
 }
 
@@ -68,7 +68,7 @@ fn key(remote: &Remote) -> StorageKey {
 }
 
 /// An `Arc` serialises as what it holds.
-mod shared {
+mod arc_of_refs {
     use std::sync::Arc;
 
     use serde::{Deserialize, Deserializer, Serialize, Serializer};

@@ -508,7 +508,7 @@ fn each_limit_is_kept_and_named() {
         (Limits { pack_bytes: 1000, ..default.clone() }, "1000 bytes of pack"),
         (Limits { objects: 10, ..default.clone() }, "10 objects"),
         (Limits { object_bytes: 100, ..default.clone() }, "100 bytes in one commit, tree or tag"),
-        (Limits { inflated_bytes: 10_000, ..default.clone() }, "10000 bytes of content"),
+        (Limits { inflated_bytes: 10_000, ..default }, "10000 bytes of content"),
     ] {
         let error = read(pack.clone(), SHA1, &limits, EVERYTHING).unwrap_err();
         assert!(matches!(error, PackError::LimitExceeded { .. }), "{error}");
