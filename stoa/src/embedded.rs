@@ -131,6 +131,7 @@ fn worker_settings(config: &Config) -> Result<WorkerSettings, EmbeddedError> {
             source,
         })
     };
+    let git = GitConfig::default();
     let extra_roots_pem = config.network.ca_file.as_ref().map(read).transpose()?;
     Ok(WorkerSettings {
         egress: EgressConfig {
@@ -145,8 +146,9 @@ fn worker_settings(config: &Config) -> Result<WorkerSettings, EmbeddedError> {
                 pack_bytes: config.vcs.max_pack_bytes.bytes(),
                 ..pack::Limits::default()
             },
+            listing_timeout: git.listing_timeout.min(config.vcs.timeout),
             fetch_timeout: config.vcs.timeout,
-            ..GitConfig::default()
+            ..git
         },
         repositories: RepositoryLimits {
             refs_freshness: config.freshness.refs,
