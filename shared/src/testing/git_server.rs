@@ -91,7 +91,17 @@ impl GitServer {
     /// Serves the repositories below `root` on a free loopback port. Fails if no
     /// port can be bound.
     pub async fn start(root: PathBuf, options: Options) -> io::Result<Self> {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+        Self::start_at(SocketAddr::from(([127, 0, 0, 1], 0)), root, options).await
+    }
+
+    /// Like [`start`](Self::start) at a given address, such as that of a server which
+    /// was stopped. Fails if the address cannot be bound.
+    pub async fn start_at(
+        address: SocketAddr,
+        root: PathBuf,
+        options: Options,
+    ) -> io::Result<Self> {
+        let listener = TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
         let state = Arc::new(State {
             root,
@@ -100,6 +110,11 @@ impl GitServer {
         });
         let accept = tokio::spawn(accept(listener, Arc::clone(&state))).abort_handle();
         Ok(Self { address, state, accept })
+    }
+
+    /// Where the server listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// Base URL without a trailing slash: a repository's is `{url}/{directory}`.
