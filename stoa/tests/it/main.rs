@@ -19,6 +19,7 @@ mod oracle;
 mod page_server;
 mod real_modules;
 mod stoa_process;
+mod stories;
 
 /// Whether this is the long run: the full figures instead of a slice of them.
 fn soak() -> bool {
