@@ -8,39 +8,61 @@ use crate::outcome::{Naming, Outcome};
 use crate::report::{Bound, Row, median};
 use crate::stoa_process::StoaSettings;
 
-pub(crate) fn measure(bench: &Bench) -> Outcome<Vec<Row>> {
-    let Bench { directories, corpus, plan } = bench;
-    let (store, root) = (directories.scratch("client-store"), directories.scratch("client-root"));
-    corpus.link_into(&store)?;
-    corpus.link_into(&root)?;
-    let nginx = Nginx::start(&root, &directories.scratch("nginx-client"))?;
-    let warm = StoaSettings::new(&store).start()?;
+/// Through a Stoa that has everything.
+pub(crate) fn measure_warm(bench: &Bench) -> Outcome<Vec<Row>> {
+    let store = bench.directories.scratch("client-store");
+    bench.corpus.link_into(&store)?;
+    let nginx = start_nginx(bench)?;
+    let stoa = StoaSettings::new(&store).start()?;
     // A copied-in tree is given its sums when it is read for the first time.
-    download(bench, warm.authority()).naming("stoa, first read")?;
+    download(bench, stoa.authority()).naming("stoa, first read")?;
+    let mut seconds = Seconds::default();
+    for _ in 0..bench.plan.client_rounds {
+        seconds.nginx.push(download(bench, nginx.authority()).naming("nginx")?);
+        seconds.stoa.push(download(bench, stoa.authority()).naming("stoa")?);
+    }
+    Ok(vec![seconds.row(bench, "warm")])
+}
 
-    let (mut straight, mut through_warm, mut through_cold) = (Vec::new(), Vec::new(), Vec::new());
-    for _ in 0..plan.client_rounds {
-        straight.push(download(bench, nginx.authority()).naming("nginx")?);
-        through_warm.push(download(bench, warm.authority()).naming("warm stoa")?);
-
-        let empty = directories.scratch("cold-proxy");
-        directories::remove(&empty)?;
-        let cold = StoaSettings::new(&empty)
+/// Through a proxy that has nothing, in front of a static registry.
+pub(crate) fn measure_cold(bench: &Bench) -> Outcome<Vec<Row>> {
+    let store = bench.directories.scratch("cold-proxy");
+    let nginx = start_nginx(bench)?;
+    let mut seconds = Seconds::default();
+    for _ in 0..bench.plan.client_rounds {
+        seconds.nginx.push(download(bench, nginx.authority()).naming("nginx")?);
+        directories::remove(&store)?;
+        let stoa = StoaSettings::new(&store)
             .set("STOA_ROLE", "proxy")
             .set("STOA_UPSTREAM", format!("http://{}", nginx.authority()))
             .start()?;
-        through_cold.push(download(bench, cold.authority()).naming("cold stoa")?);
+        seconds.stoa.push(download(bench, stoa.authority()).naming("stoa")?);
     }
+    Ok(vec![seconds.row(bench, "cold proxy")])
+}
 
-    let modules = plan.client_modules.unwrap_or_else(|| corpus.versions().len());
-    let straight = median(straight);
-    let row = |what: &str, seconds: f64| {
+fn start_nginx(bench: &Bench) -> Outcome<Nginx> {
+    let root = bench.directories.scratch("client-root");
+    directories::remove(&root)?;
+    bench.corpus.link_into(&root)?;
+    Nginx::start(&root, &bench.directories.scratch("nginx-client"))
+}
+
+/// Of every round.
+#[derive(Debug, Default)]
+struct Seconds {
+    stoa: Vec<f64>,
+    nginx: Vec<f64>,
+}
+
+impl Seconds {
+    fn row(self, bench: &Bench, what: &str) -> Row {
+        let (stoa, nginx) = (median(self.stoa), median(self.nginx));
+        let modules = bench.plan.client_modules.unwrap_or_else(|| bench.corpus.versions().len());
         let what = format!("go mod download of {modules} modules, {what}");
-        Row::ratio(what, seconds, straight, Bound::AtMost(1.2))
-            .from(format!("{seconds:.2} s"), format!("nginx {straight:.2} s"))
-    };
-    let (through_warm, through_cold) = (median(through_warm), median(through_cold));
-    Ok(vec![row("warm", through_warm), row("cold proxy", through_cold)])
+        Row::ratio(what, stoa, nginx, Bound::AtMost(1.2))
+            .from(format!("{stoa:.2} s"), format!("nginx {nginx:.2} s"))
+    }
 }
 
 /// Seconds.

@@ -1,11 +1,11 @@
 //! Stoa beside nginx over the same tree, and beside plain git for fills (design §8).
 //!
 //! `cargo bench -p stoa --bench side_by_side` prints a table, ratios first, and writes
-//! `target/bench/result.json`. Words after `--` choose sections (`start`, `lists`,
-//! `warm`, `fills`, `client`); `STOA_BENCH=short` takes two minutes instead of ten, and
-//! `STOA_BENCH_PROGRAM` names another build of Stoa to measure. It needs
-//! go and git, and installs nginx and wrk; the corpus is downloaded once. Everything
-//! listens on loopback and ends with the run.
+//! `target/bench/result.json`. Words after `--` choose sections (`start`, `lists`, `warm`,
+//! `fills`, `client`, `cold-client`); `STOA_BENCH=short` takes two minutes instead of ten,
+//! and `STOA_BENCH_PROGRAM` names another build of Stoa to measure. It needs go and git,
+//! and installs nginx and wrk; the corpus is downloaded once. Everything listens on
+//! loopback and ends with the run.
 
 // A program for the terminal prints.
 #![allow(clippy::print_stdout)]
@@ -51,12 +51,13 @@ struct Bench {
 type Section = fn(&Bench) -> Outcome<Vec<Row>>;
 
 /// In their order; the longest is last because it is the one to lose when time is short.
-const SECTIONS: [(&str, Section); 5] = [
+const SECTIONS: [(&str, Section); 6] = [
     ("start", start::measure),
     ("lists", lists::measure),
     ("warm", warm::measure),
     ("fills", fills::measure),
-    ("client", client::measure),
+    ("client", client::measure_warm),
+    ("cold-client", client::measure_cold),
 ];
 
 fn main() -> ExitCode {
