@@ -30,7 +30,7 @@ use crate::{
     error::{ApiError, Trouble},
     hot::{Document, LARGEST_DOCUMENT},
     state::Frontend,
-    versions::{ModuleVersion, Space, Visible, read_whole},
+    versions::{ModuleVersion, Space, Visible, head_if_present, read_whole},
     waits,
 };
 
@@ -263,9 +263,18 @@ impl Serving<'_> {
         let task = self.task();
         tokio::spawn(async move {
             let _turn = turn;
-            match frontend.versions.with_entry(&id, visible).await {
-                Ok(visible) if visible.entry.is_none() => frontend.background.publish(task),
-                Ok(_) => {}
+            let is_unrecorded = async {
+                let visible = frontend.versions.with_entry(&id, visible).await?;
+                // Without its zip there is nothing to record: a module cache holds many
+                // a go.mod whose zip nobody ever wanted.
+                Ok::<_, StorageError>(
+                    visible.entry.is_none()
+                        && head_if_present(&*frontend.storage, &id.zip_key()).await?.is_some(),
+                )
+            };
+            match is_unrecorded.await {
+                Ok(true) => frontend.background.publish(task),
+                Ok(false) => {}
                 Err(error) => {
                     let error: &dyn std::error::Error = &error;
                     tracing::debug!(error, "catalog entry not looked up");

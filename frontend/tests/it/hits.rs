@@ -103,10 +103,14 @@ async fn a_cache_that_was_copied_in_is_served_and_recorded_by_one_job() {
 }
 
 #[tokio::test]
-async fn a_copied_in_cache_is_recorded_when_only_its_info_is_read() {
+async fn a_copied_in_version_is_recorded_when_only_its_info_is_read_if_its_zip_is_there() {
     let scene = Scene::new().await;
-    let key = StorageKey::info(&MODULE.parse().unwrap(), &"v1.0.0".parse().unwrap());
-    scene.store(&key, info("v1.0.0")).await;
+    let module = MODULE.parse().unwrap();
+    let (without_zip, whole) = ("v1.1.0".parse().unwrap(), "v1.0.0".parse().unwrap());
+    scene.store(&StorageKey::info(&module, &without_zip), info("v1.1.0")).await;
+    scene.store(&StorageKey::info(&module, &whole), info("v1.0.0")).await;
+    scene.store(&StorageKey::zip(&module, &whole), pattern(0..100_000)).await;
+    assert_eq!(scene.get(&INFO.replace("v1.0.0", "v1.1.0")).await.status, 200);
     assert_eq!(scene.get(INFO).await.status, 200);
     scene.until_published(1).await;
     assert_eq!(scene.published(), ["Background fill example.com/Mod@v1.0.0"]);
