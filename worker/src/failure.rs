@@ -86,11 +86,12 @@ fn object_meaning(error: &ObjectError) -> Meaning {
 /// limit is definite, all else is the origin's trouble and never remembered for long.
 fn vcs_meaning(error: &VcsError) -> Meaning {
     match error {
-        VcsError::RepositoryNotFound { .. } | VcsError::ObjectNotFound { .. } => Meaning::Absent,
-        VcsError::Refused { .. } => Meaning::Absent,
+        VcsError::RepositoryNotFound { .. } | VcsError::Refused { .. } => Meaning::Absent,
         VcsError::LimitExceeded { .. } => Meaning::Invalid,
         VcsError::Timeout { .. } => Meaning::OriginTimeout,
-        VcsError::AccessDenied { .. }
+        // Only what a listing named is asked for: it moved in between.
+        VcsError::ObjectNotFound { .. }
+        | VcsError::AccessDenied { .. }
         | VcsError::Unavailable { .. }
         | VcsError::InvalidData { .. } => Meaning::OriginUnavailable,
     }
