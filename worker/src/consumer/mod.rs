@@ -99,7 +99,9 @@ impl Slot {
             Verdict::Done => {
                 let announced = self.queue.announce(&key).await;
                 self.queue.acknowledge(delivery).await?;
-                announced
+                // Until then an equal job was taken for this one: whoever published it
+                // since the announcement has heard nothing, and no other run will tell.
+                announced.and(self.queue.announce(&key).await)
             }
             // Whoever hears of the failure and asks again must find the job waiting for
             // its retry, or the new request would be taken for one that still runs.
@@ -192,3 +194,6 @@ fn describe(error: &dyn std::error::Error) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests;
