@@ -57,7 +57,7 @@ impl Failure {
 
     /// Whether the same job may succeed later.
     pub fn is_worth_a_retry(&self) -> bool {
-        !self.meaning().is_definite()
+        !self.meaning().is_definite() && !matches!(self, Self::Conflict(_))
     }
 
     /// One line for the client. Troubles of our own are named, not described: what

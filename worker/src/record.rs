@@ -11,6 +11,8 @@ use stoa_shared::{
     storage::{Body, ETag, ObjectMeta, StorageError, StorageKey},
 };
 
+use tokio::sync::OwnedMutexGuard;
+
 use crate::{
     answers::read_small,
     failure::Failure,
@@ -65,8 +67,9 @@ impl Worker {
         let keys = (StorageKey::go_mod(module, version), StorageKey::zip(module, version));
         let (go_mod_meta, zip_meta) = (storage.head(&keys.0).await?, storage.head(&keys.1).await?);
         let go_mod = read_small(storage, &keys.0).await?.unwrap_or_default();
+        let status = recorded.as_ref().map_or(Status::Live, |recorded| recorded.status);
         let entry = CatalogEntry {
-            status: Status::Live,
+            status,
             go_mod: StoredFile {
                 sum: hash_go_mod(&go_mod),
                 size: go_mod_meta.size,
@@ -107,20 +110,22 @@ impl Worker {
         resolved: &Resolved,
     ) -> Result<VersionInfo, Failure> {
         let version = &resolved.version;
-        // A query and a fill may have come to the same version.
-        let turn = self.recording.get_with((module.clone(), version.clone()), Arc::default);
-        let _turn = turn.lock().await;
+        let _turn = self.turn(module, version).await;
         if self.is_complete(module, version).await? {
             return self.stored_info(module, version).await;
         }
-        let listing = opened.repository.refs().await?;
-        let objects = opened.repository.snapshot(&listing, &resolved.commit).await?;
         let recording = Recording { worker: self, module, resolved, info: info(opened, resolved) };
-        let plan = Plan::make(&opened.repository, module, resolved, objects, self.max_files);
+        let plan = Plan::make(&opened.repository, module, resolved, self.max_files);
         match plan.await? {
             Ok(plan) => recording.store(plan).await,
             Err(refusal) => recording.store_mod_only(refusal.to_string()).await,
         }
+    }
+
+    /// The right to write a version's files: a query and a fill may come to the same one.
+    pub(crate) async fn turn(&self, module: &ModulePath, version: &Version) -> OwnedMutexGuard<()> {
+        let turn = self.recording.get_with((module.clone(), version.clone()), Arc::default);
+        turn.lock_owned().await
     }
 
     async fn entry(
@@ -128,11 +133,15 @@ impl Worker {
         module: &ModulePath,
         version: &Version,
     ) -> Result<Option<CatalogEntry>, Failure> {
-        let bytes = read_small(&*self.storage, &StorageKey::catalog_entry(module, version)).await?;
-        Ok(bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
+        let key = StorageKey::catalog_entry(module, version);
+        let Some(bytes) = read_small(&*self.storage, &key).await? else { return Ok(None) };
+        // An entry that a newer program wrote must not be taken for none and replaced.
+        let entry = serde_json::from_slice(&bytes)
+            .map_err(|error| Failure::Internal(format!("{key}: unreadable: {error}")))?;
+        Ok(Some(entry))
     }
 
-    async fn stored_info(
+    pub(crate) async fn stored_info(
         &self,
         module: &ModulePath,
         version: &Version,
@@ -168,6 +177,9 @@ impl Recording<'_> {
         let (module, version) = (self.module, &self.resolved.version);
         let info_key = StorageKey::info(module, version);
         let is_visible = self.worker.etag(&info_key).await?.is_some();
+        if is_visible {
+            self.check_visible().await?;
+        }
         let zip = self.store_zip(plan, is_visible).await?;
         let go_mod = self.store_go_mod(&StorageKey::go_mod(module, version), is_visible).await?;
         self.store_entry(self.entry(go_mod, Some(zip), None)).await?;
@@ -182,6 +194,27 @@ impl Recording<'_> {
         let go_mod = self.store_go_mod(&go_mod_key, is_visible).await?;
         self.store_entry(self.entry(go_mod, None, Some(refusal))).await?;
         self.store_info(&info_key).await
+    }
+
+    /// A version of which only a part was copied in is completed from the commit that
+    /// its `.info` is of, or not at all: what a reader gets belongs together.
+    async fn check_visible(&self) -> Result<(), Failure> {
+        let (module, version) = (self.module, &self.resolved.version);
+        let info = self.worker.stored_info(module, version).await?;
+        let hash = info.origin.as_ref().map(|origin| &*origin.hash).filter(|hash| !hash.is_empty());
+        let is_of_commit = match hash {
+            Some(hash) => hash == self.resolved.commit.to_string(),
+            None => info.time.is_none_or(|time| time == self.resolved.time),
+        };
+        if !is_of_commit {
+            return Err(self.conflict(".info"));
+        }
+        let go_mod =
+            read_small(&*self.worker.storage, &StorageKey::go_mod(module, version)).await?;
+        if go_mod.is_some_and(|go_mod| go_mod != self.resolved.go_mod) {
+            return Err(self.conflict("go.mod"));
+        }
+        Ok(())
     }
 
     /// Writes the zip. An orphan is replaced; the zip of a visible version, which only

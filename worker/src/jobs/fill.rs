@@ -8,8 +8,11 @@ use crate::{failure::Failure, resolve};
 impl Worker {
     /// Fills one version, unless it is there already.
     pub(super) async fn fill(&self, module: &ModulePath, version: &Version) -> Result<(), Failure> {
-        if self.is_complete(module, version).await? {
-            return Ok(());
+        {
+            let _turn = self.turn(module, version).await;
+            if self.is_complete(module, version).await? {
+                return Ok(());
+            }
         }
         let query: VersionQuery = version
             .as_str()
