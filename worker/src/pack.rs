@@ -61,9 +61,9 @@ impl Plan {
         repository: &Repository,
         module: &ModulePath,
         resolved: &Resolved,
-        objects: ObjectStore,
         max_files: u64,
     ) -> Result<Result<Self, ZipError>, Failure> {
+        let objects = resolved.objects.clone();
         let (place, store) = (resolved.clone(), objects.clone());
         let prefix = entry_prefix(module, &resolved.version);
         let chosen = off_the_runtime(move || choose(&store, &place, &prefix, max_files)).await?;
@@ -118,22 +118,12 @@ impl Plan {
         off_the_runtime(move || {
             let mut output = Pieces { sender, buffer: BytesMut::with_capacity(PIECE) };
             let entries = files.iter().map(|file| file.entry(&objects, converted.as_ref()));
-            let written = write_module_zip(&objects, entries, &mut output);
-            let flushed = written.and_then(|written| match output.flush() {
-                Ok(()) => Ok(written),
-                Err(error) => Err(PackingError::Output(error).into()),
-            });
-            let written = match flushed {
-                Ok(written) => written,
-                Err(error) => {
-                    output.fail();
-                    return Err(error);
-                }
-            };
+            let written = write_module_zip(&objects, entries, &mut output)?;
             let mut sum = H1Builder::new();
             for (name, digest) in written.files {
                 sum.add(name, digest).map_err(|error| Failure::Invalid(error.to_string()))?;
             }
+            output.finish().map_err(PackingError::Output)?;
             Ok(Packed { sum: sum.finish(), size: written.size })
         })
         .await
@@ -251,13 +241,21 @@ const LICENSE: &[u8] = b"LICENSE";
 type PieceSender = mpsc::Sender<io::Result<Bytes>>;
 
 /// Collects small writes into pieces and hands them to the runtime. Without a sender
-/// the bytes are only counted by the writer.
+/// the bytes are only counted by the writer. A stream that is dropped before it was
+/// finished ends in an error, so that the store drops what it has so far.
 struct Pieces {
     sender: Option<PieceSender>,
     buffer: BytesMut,
 }
 
 impl Pieces {
+    /// Sends the rest: all of it was right.
+    fn finish(mut self) -> io::Result<()> {
+        self.flush()?;
+        self.sender = None;
+        Ok(())
+    }
+
     fn send(&mut self) -> io::Result<()> {
         let piece = self.buffer.split().freeze();
         self.buffer.reserve(PIECE);
@@ -268,13 +266,13 @@ impl Pieces {
             None => Ok(()),
         }
     }
+}
 
-    /// Makes the store drop what it has so far.
-    fn fail(&mut self) {
+impl Drop for Pieces {
+    fn drop(&mut self) {
         if let Some(sender) = self.sender.take() {
-            let error = io::Error::other("packing failed");
             // A store that has given up already needs no telling.
-            let _ = sender.blocking_send(Err(error));
+            let _ = sender.blocking_send(Err(io::Error::other("packing failed")));
         }
     }
 }

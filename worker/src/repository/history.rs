@@ -40,6 +40,16 @@ impl History {
         Self { commits }
     }
 
+    /// Number of commits.
+    pub fn len(&self) -> usize {
+        self.commits.len()
+    }
+
+    /// Whether there is no commit.
+    pub fn is_empty(&self) -> bool {
+        self.commits.is_empty()
+    }
+
     /// Whether the commit, and so all its ancestors, are present.
     pub fn contains(&self, commit: &ObjectId) -> bool {
         self.commits.contains_key(commit)
@@ -58,7 +68,19 @@ impl History {
 
     /// Resolves the beginning of a hexadecimal id, lower case.
     pub fn find(&self, prefix: &str) -> Abbreviation {
-        let mut matches = self.commits.keys().filter(|id| id.to_string().starts_with(prefix));
+        let digit = |byte: u8, index: usize| {
+            let value = if index.is_multiple_of(2) { byte >> 4 } else { byte & 15 };
+            b"0123456789abcdef"[usize::from(value)]
+        };
+        let begins = |id: &ObjectId| {
+            let bytes = id.as_bytes();
+            let digits = prefix.bytes().enumerate();
+            prefix.len() <= 2 * bytes.len()
+                && digits
+                    .into_iter()
+                    .all(|(index, wanted)| digit(bytes[index / 2], index) == wanted)
+        };
+        let mut matches = self.commits.keys().filter(|id| begins(id));
         match (matches.next(), matches.next()) {
             (Some(id), None) => Abbreviation::Unique(*id),
             (Some(_), Some(_)) => Abbreviation::Ambiguous,

@@ -18,7 +18,7 @@ use crate::{
     vcs::{
         Contents, FetchRequest, History as Depth, ObjectId, RefListing, Remote, Vcs, VcsError,
         git::ConvertedFiles,
-        pack::{Commit, Mode, ObjectStore},
+        pack::{Mode, ObjectStore},
     },
 };
 
@@ -40,6 +40,7 @@ pub struct Repositories {
     limits: RepositoryLimits,
     open: moka::sync::Cache<Remote, Arc<State>>,
     conversion: Mutex<()>,
+    histories: moka::sync::Cache<Remote, KnownHistory>,
     snapshots: moka::future::Cache<(Remote, ObjectId), ObjectStore>,
 }
 
@@ -48,6 +49,9 @@ const IDLE: Duration = Duration::from_secs(120);
 /// How long a fetched tree waits for another job about the same commit: modules of
 /// one repository are often tagged together and asked for together.
 const SNAPSHOT_IDLE: Duration = Duration::from_secs(20);
+/// How many commits of all repositories' histories are remembered, at some 150 bytes
+/// each. A larger history is fetched again for each question.
+const HISTORY_COMMITS: u64 = 1_000_000;
 /// How many repositories are remembered in memory.
 const OPEN_REPOSITORIES: u64 = 2000;
 
@@ -56,10 +60,12 @@ const OPEN_REPOSITORIES: u64 = 2000;
 #[derive(Default)]
 struct State {
     record: Mutex<Option<RepositoryRecord>>,
-    history: Mutex<KnownHistory>,
+    /// Held while history is fetched.
+    history: Mutex<()>,
 }
 
-#[derive(Default)]
+/// Ancestry that was fetched, as far as it goes.
+#[derive(Clone, Default)]
 struct KnownHistory {
     graph: Arc<History>,
     /// The listing whose every ref the graph holds.
@@ -79,7 +85,13 @@ impl Repositories {
             .build();
         let open =
             moka::sync::Cache::builder().max_capacity(OPEN_REPOSITORIES).time_to_idle(IDLE).build();
-        Self { vcs, storage, limits, open, conversion: Mutex::default(), snapshots }
+        let histories = moka::sync::Cache::builder()
+            .weigher(|_, known: &KnownHistory| u32::try_from(known.graph.len()).unwrap_or(u32::MAX))
+            .max_capacity(HISTORY_COMMITS)
+            .time_to_idle(IDLE)
+            .build();
+        let conversion = Mutex::default();
+        Self { vcs, storage, limits, open, conversion, histories, snapshots }
     }
 
     /// The repository at `remote`, which errors call `known_as`; nothing is asked yet.
@@ -110,6 +122,11 @@ impl Repository {
             return Ok(None);
         }
         self.refs_at_most(self.all.limits.refs_recheck).await.map(Some)
+    }
+
+    /// The refs as they are now.
+    pub async fn new_refs(&self) -> Result<Listing, Failure> {
+        self.refs_at_most(Duration::ZERO).await
     }
 
     async fn refs_at_most(&self, age: Duration) -> Result<Listing, Failure> {
@@ -181,39 +198,6 @@ impl Repository {
         }
     }
 
-    /// The commit object itself. An object of another kind is no revision.
-    pub async fn commit(&self, listing: &Listing, id: &ObjectId) -> Result<Commit, Failure> {
-        let objects = self.snapshot(listing, id).await?;
-        objects.commit(id).map_err(|error| Failure::Absent(format!("no commit: {error}")))
-    }
-
-    /// The blob at `path`, also of a symbolic link (go-modules §3.6); `None` if there
-    /// is none. More than `limit` bytes are an error.
-    pub async fn read(
-        &self,
-        listing: &Listing,
-        commit: &ObjectId,
-        path: &str,
-        limit: u64,
-    ) -> Result<Option<Vec<u8>>, Failure> {
-        let objects = self.snapshot(listing, commit).await?;
-        let (commit, path) = (*commit, path.to_owned());
-        off_the_runtime(move || {
-            let tree = objects.commit(&commit)?.tree;
-            let found = objects.find(&tree, path.as_bytes())?;
-            let Some(entry) =
-                found.filter(|entry| matches!(entry.mode, Mode::File | Mode::Symlink))
-            else {
-                return Ok(None);
-            };
-            if objects.blob_size(&entry.id)? > limit {
-                return Err(Failure::Invalid(format!("{path} is larger than {limit} bytes")));
-            }
-            Ok(Some(objects.blob(&entry.id, limit)?))
-        })
-        .await
-    }
-
     /// Whether the repository's root holds a go.mod at the commit: a fact that is
     /// kept for good, because version lists need it of old tags (go-modules §3.4).
     pub async fn has_root_go_mod(
@@ -247,13 +231,14 @@ impl Repository {
         listing: &Listing,
         commit: &ObjectId,
     ) -> Result<Arc<History>, Failure> {
-        let mut known = self.state.history.lock().await;
-        if !known.graph.contains(commit) {
-            let wants = vec![wanted(&listing.refs, commit)];
-            known.graph = Arc::new(self.fetch_history(listing, wants).await?);
-            known.complete_for = None;
+        let _alone = self.state.history.lock().await;
+        let known = self.all.histories.get(&self.remote).unwrap_or_default();
+        if known.graph.contains(commit) {
+            return Ok(known.graph);
         }
-        Ok(known.graph.clone())
+        let graph = self.fetch_history(listing, vec![wanted(&listing.refs, commit)]).await?;
+        self.remember(KnownHistory { graph: graph.clone(), complete_for: None });
+        Ok(graph)
     }
 
     /// Files as the git program writes them into an archive (go-modules §4.1).
@@ -271,15 +256,23 @@ impl Repository {
 
     /// The history of everything that is advertised.
     pub async fn full_history(&self, listing: &Listing) -> Result<Arc<History>, Failure> {
-        let mut known = self.state.history.lock().await;
-        if known.complete_for.as_ref().is_none_or(|refs| !same_tips(refs, &listing.refs)) {
-            let wants = tips(&listing.refs);
-            if !wants.is_empty() {
-                known.graph = Arc::new(self.fetch_history(listing, wants).await?);
-            }
-            known.complete_for = Some(listing.refs.clone());
+        let _alone = self.state.history.lock().await;
+        let known = self.all.histories.get(&self.remote).unwrap_or_default();
+        if known.complete_for.as_ref().is_some_and(|refs| same_tips(refs, &listing.refs)) {
+            return Ok(known.graph);
         }
-        Ok(known.graph.clone())
+        let wants = tips(&listing.refs);
+        let graph = match wants.is_empty() {
+            true => Arc::default(),
+            false => self.fetch_history(listing, wants).await?,
+        };
+        let complete_for = Some(listing.refs.clone());
+        self.remember(KnownHistory { graph: graph.clone(), complete_for });
+        Ok(graph)
+    }
+
+    fn remember(&self, history: KnownHistory) {
+        self.all.histories.insert(self.remote.clone(), history);
     }
 
     fn named(&self, error: VcsError) -> Failure {
@@ -290,12 +283,35 @@ impl Repository {
         &self,
         listing: &Listing,
         wants: Vec<ObjectId>,
-    ) -> Result<History, Failure> {
+    ) -> Result<Arc<History>, Failure> {
         let request = FetchRequest { wants, history: Depth::Full, contents: Contents::Commits };
         let objects = self.all.vcs.fetch(&self.remote, &listing.refs, &request).await;
         let objects = objects.map_err(|error| self.named(error))?;
-        off_the_runtime(move || Ok(History::from_objects(&objects))).await
+        off_the_runtime(move || Ok(Arc::new(History::from_objects(&objects)))).await
     }
+}
+
+/// The blob at `path`, also of a symbolic link (go-modules §3.6); `None` if there is
+/// none. More than `limit` bytes are an error.
+pub(crate) async fn read_file(
+    objects: ObjectStore,
+    commit: ObjectId,
+    path: String,
+    limit: u64,
+) -> Result<Option<Vec<u8>>, Failure> {
+    off_the_runtime(move || {
+        let tree = objects.commit(&commit)?.tree;
+        let found = objects.find(&tree, path.as_bytes())?;
+        let Some(entry) = found.filter(|entry| matches!(entry.mode, Mode::File | Mode::Symlink))
+        else {
+            return Ok(None);
+        };
+        if objects.blob_size(&entry.id)? > limit {
+            return Err(Failure::Invalid(format!("{path} is larger than {limit} bytes")));
+        }
+        Ok(Some(objects.blob(&entry.id, limit)?))
+    })
+    .await
 }
 
 /// Runs reading, inflating and hashing where they may take their time.

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use stoa_shared::storage::{Body, Storage, StorageError, StorageKey};
@@ -11,6 +11,9 @@ use crate::{
     answers::read_small,
     vcs::{ObjectId, RefListing, Remote},
 };
+
+/// How far the clocks of two workers may be apart.
+const CLOCK_DIFFERENCE: SignedDuration = SignedDuration::from_secs(5);
 
 /// A ref listing and when it was true.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -34,9 +37,14 @@ pub struct RepositoryRecord {
 }
 
 impl Listing {
-    /// How old the listing is at `now`; a listing from the future is new.
+    /// How old the listing is at `now`. One from beyond the next seconds, which a clock
+    /// that was set back leaves behind, is older than any other.
     pub fn age(&self, now: Timestamp) -> Duration {
-        Duration::try_from(now.duration_since(self.at)).unwrap_or_default()
+        let age = now.duration_since(self.at);
+        if age < -CLOCK_DIFFERENCE {
+            return Duration::MAX;
+        }
+        Duration::try_from(age).unwrap_or_default()
     }
 }
 

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     failure::Failure,
-    repository::{Listing, Repository},
+    repository::{Listing, Repository, off_the_runtime, read_file},
 };
 
 const INCOMPATIBLE: &str = "+incompatible";
@@ -138,7 +138,8 @@ impl<'a> Conversion<'a> {
             return Ok(None);
         }
         let history = self.repository.history_of(self.listing, &self.found.commit).await?;
-        let reachable = history.ancestors(&self.found.commit);
+        let commit = self.found.commit;
+        let reachable = off_the_runtime(move || Ok(history.ancestors(&commit))).await?;
         candidates.retain(|(_, commit)| reachable.contains(commit));
         Ok(candidates.into_iter().map(|(version, _)| version).max())
     }
@@ -233,6 +234,7 @@ impl<'a> Conversion<'a> {
             has_go_mod: !directory.is_synthetic,
             go_mod: directory.go_mod,
             tag,
+            objects: self.found.objects.clone(),
         })
     }
 
@@ -254,11 +256,9 @@ impl<'a> Conversion<'a> {
         if let Some(known) = self.files.get(path) {
             return Ok(known.clone());
         }
-        let read = self
-            .repository
-            .read(self.listing, &self.found.commit, path, GO_MOD_READ_LIMIT)
-            .await?
-            .map(Bytes::from);
+        let (objects, commit) = (self.found.objects.clone(), self.found.commit);
+        let read = read_file(objects, commit, path.to_owned(), GO_MOD_READ_LIMIT).await?;
+        let read = read.map(Bytes::from);
         self.files.insert(path.to_owned(), read.clone());
         Ok(read)
     }

@@ -21,8 +21,11 @@ use self::{
 };
 use crate::{
     failure::Failure,
-    repository::{Abbreviation, Listing, Repository},
-    vcs::ObjectId,
+    repository::{Abbreviation, Listing, Repository, off_the_runtime},
+    vcs::{
+        ObjectId, VcsError,
+        pack::{ObjectError, ObjectStore},
+    },
 };
 
 pub use latest::{latest, preferred};
@@ -46,6 +49,8 @@ pub struct Resolved {
     pub has_go_mod: bool,
     /// The tag that names the version, `None` for pseudo-versions.
     pub tag: Option<String>,
+    /// The commit's tree and all it holds.
+    pub objects: ObjectStore,
 }
 
 /// A commit that a query led to.
@@ -56,6 +61,9 @@ struct Found {
     tags: Vec<String>,
     /// Set if the query's text was exactly a tag.
     by_tag: Option<String>,
+    /// The commit's tree and all it holds: in hand until the job is done, whatever
+    /// becomes of what jobs share.
+    objects: ObjectStore,
 }
 
 /// Resolves a query: a version, branch, tag or commit. Text that names nothing in a
@@ -68,10 +76,13 @@ pub async fn resolve(
 ) -> Result<Resolved, Failure> {
     let listing = repository.refs().await?;
     let outcome = resolve_in(repository, &listing, module, place, query).await;
-    if !matches!(outcome, Err(Failure::Absent(_) | Failure::Invalid(_))) {
-        return outcome;
-    }
-    match repository.refs_after(&listing).await? {
+    let newer = match &outcome {
+        Err(Failure::Absent(_) | Failure::Invalid(_)) => repository.refs_after(&listing).await?,
+        // A ref moved since the listing, and the server no longer has what it was.
+        Err(Failure::Vcs(VcsError::ObjectNotFound { .. })) => Some(repository.new_refs().await?),
+        _ => None,
+    };
+    match newer {
         Some(newer) if newer.refs != listing.refs => {
             resolve_in(repository, &newer, module, place, query).await
         }
@@ -121,7 +132,8 @@ async fn find(
         Lookup::Unknown => Err(unknown()),
         Lookup::NeedsHistory => {
             let history = repository.full_history(listing).await?;
-            match history.find(&revision) {
+            let prefix = revision.clone();
+            match off_the_runtime(move || Ok(history.find(&prefix))).await? {
                 Abbreviation::Unique(commit) => describe(repository, listing, commit, None).await,
                 Abbreviation::Ambiguous => Err(ambiguous()),
                 Abbreviation::Unknown => Err(unknown()),
@@ -136,9 +148,22 @@ async fn describe(
     commit: ObjectId,
     by_tag: Option<String>,
 ) -> Result<Found, Failure> {
-    let seconds = repository.commit(listing, &commit).await?.committer_time;
+    let objects = repository.snapshot(listing, &commit).await?;
+    let reading = objects.clone();
+    let seconds = off_the_runtime(move || match reading.commit(&commit) {
+        Ok(commit) => Ok(commit.committer_time),
+        Err(error @ ObjectError::Spool { .. }) => Err(error.into()),
+        Err(error) => Err(Failure::Absent(format!("no commit: {error}"))),
+    })
+    .await?;
     let time = Timestamp::from_second(seconds)
         .map_err(|_| Failure::Invalid(format!("commit {commit} has an impossible time")))?;
     let on_commit = listing.refs.tags.iter().filter(|(_, tag)| tag.peeled == commit);
-    Ok(Found { commit, time, tags: on_commit.map(|(name, _)| name.clone()).collect(), by_tag })
+    Ok(Found {
+        commit,
+        time,
+        tags: on_commit.map(|(name, _)| name.clone()).collect(),
+        by_tag,
+        objects,
+    })
 }

@@ -6,7 +6,7 @@ use stoa_shared::module::{PathMajor, PseudoVersion, semver};
 use super::{Found, Place};
 use crate::{
     failure::Failure,
-    repository::{Listing, Repository},
+    repository::{Listing, Repository, off_the_runtime},
 };
 
 /// Refuses a pseudo-version whose hash, time or base does not belong to the commit.
@@ -62,7 +62,8 @@ pub(super) async fn check_pseudo_version(
         return Err(invalid(format!("preceding tag ({base}) not found")));
     };
     let history = repository.history_of(listing, &found.commit).await?;
-    let reachable = history.ancestors(&found.commit);
+    let commit = found.commit;
+    let reachable = off_the_runtime(move || Ok(history.ancestors(&commit))).await?;
     if bases.iter().any(|(_, tag)| reachable.contains(&tag.peeled)) {
         return Ok(());
     }
