@@ -8,7 +8,7 @@ use stoa_shared::{
     directory::DirectoryError,
     metrics::Metrics,
     queue::{EmbeddedQueue, Queue},
-    storage::{DiskStorage, DiskStorageError},
+    storage::{DiskStorage, DiskStorageError, Storage},
 };
 use stoa_worker::{
     consumer::consume,
@@ -16,6 +16,7 @@ use stoa_worker::{
     jobs::Worker,
     repository::RepositoryLimits,
     settings::{WorkerSettings, WorkerSetupError},
+    sweep::sweep,
     vcs::{git::GitConfig, pack},
 };
 use tokio::{
@@ -78,7 +79,14 @@ async fn start(config: Config) -> Result<(), EmbeddedError> {
 
     let public = listen(config.listeners.public, "STOA_LISTEN").await?;
     let admin = listen(config.listeners.admin, "STOA_ADMIN_LISTEN").await?;
-    let work = spawn_worker(worker, queue.clone(), metrics.clone(), &config, shutdown.clone())?;
+    let work = spawn_worker(
+        worker,
+        storage.clone(),
+        queue.clone(),
+        metrics.clone(),
+        &config,
+        shutdown.clone(),
+    )?;
     let frontend = Frontend::new(storage, queue, frontend_settings(&config), metrics);
     let admin_router = stoa_frontend::admin(frontend.clone());
     tracing::info!(
@@ -100,6 +108,7 @@ async fn start(config: Config) -> Result<(), EmbeddedError> {
 /// way of a request.
 fn spawn_worker(
     worker: Worker,
+    storage: Arc<dyn Storage>,
     queue: Arc<dyn Queue>,
     metrics: Arc<Metrics>,
     config: &Config,
@@ -118,6 +127,7 @@ fn spawn_worker(
     thread::Builder::new()
         .name("worker".to_owned())
         .spawn(move || {
+            runtime.spawn(sweep(storage, shutdown.clone()));
             runtime.block_on(consume(Arc::new(worker), queue, metrics, slots, shutdown, grace));
             runtime.shutdown_background();
         })

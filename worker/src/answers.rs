@@ -60,6 +60,9 @@ async fn store(
     storage.put(&StorageKey::answer(module, question), Body::from(bytes)).await.map(drop)
 }
 
+/// What is read whole; a go.mod is the largest of it.
+const LARGEST_SMALL: u64 = 64 << 20;
+
 /// Reads a small object whole; `None` if there is none.
 pub(crate) async fn read_small(
     storage: &dyn Storage,
@@ -69,6 +72,12 @@ pub(crate) async fn read_small(
         Err(error) if error.is_not_found() => return Ok(None),
         outcome => outcome?,
     };
+    if object.meta.size > LARGEST_SMALL {
+        return Err(StorageError::Unavailable {
+            key: key.to_string(),
+            source: format!("larger than {LARGEST_SMALL} bytes").into(),
+        });
+    }
     let read = object.body.try_fold(Vec::new(), |mut bytes, chunk| async move {
         bytes.extend_from_slice(&chunk);
         Ok(bytes)

@@ -17,6 +17,7 @@ pub mod repository;
 pub mod resolve;
 pub mod rewrite;
 pub mod settings;
+pub mod sweep;
 pub mod vcs;
 pub mod verdict;
 

@@ -72,6 +72,11 @@ impl StorageKey {
         Self(format!("_stoa/repositories/{id}.json"))
     }
 
+    /// A key that a listing gave.
+    pub fn listed(key: String) -> Self {
+        Self(key)
+    }
+
     /// For contract suites, which need keys that mean nothing.
     pub fn for_contract(name: &str) -> Self {
         Self(format!("_stoa/contract/{name}"))
@@ -91,6 +96,11 @@ impl KeyPrefix {
     /// All files of a module's versions.
     pub fn versions(module: &ModulePath) -> Self {
         Self(format!("{}/@v/", module.escaped()))
+    }
+
+    /// All stored answers.
+    pub fn answers() -> Self {
+        Self("_stoa/answers/".to_owned())
     }
 
     /// All catalog entries.

@@ -2,7 +2,7 @@
 
 use stoa_shared::{
     answer::{Question, Value},
-    module::{ModulePath, Version, VersionQuery},
+    module::{ModulePath, Version, VersionInfo, VersionQuery},
     storage::KeyPrefix,
 };
 
@@ -31,13 +31,27 @@ impl Worker {
     }
 
     /// Refreshes the answer of `@latest`, and stores the version it names, which is
-    /// what will be asked for next.
+    /// what will be asked for next. Like the list, it outlives its repository.
     pub(super) async fn refresh_latest(&self, module: &ModulePath) -> Result<(), Failure> {
-        let opened = self.open(module).await?;
-        let resolved = resolve::latest(&opened.repository, module, &opened.place).await?;
-        let info = self.record(module, &opened, &resolved).await?;
+        let info = match self.latest_of_origin(module).await {
+            Err(failure) if failure.meaning().is_definite() => {
+                let stored = self.stored_versions(module).await?;
+                let has_compatible = stored.iter().any(|version| !version.is_incompatible());
+                match resolve::preferred(&stored, has_compatible) {
+                    Some(version) => self.stored_info(module, version).await?,
+                    None => return Err(failure),
+                }
+            }
+            outcome => outcome?,
+        };
         let value = Value::Version(info);
         Ok(answers::store_good(&*self.storage, module, &Question::Latest, value).await?)
+    }
+
+    async fn latest_of_origin(&self, module: &ModulePath) -> Result<VersionInfo, Failure> {
+        let opened = self.open(module).await?;
+        let resolved = resolve::latest(&opened.repository, module, &opened.place).await?;
+        self.record(module, &opened, &resolved).await
     }
 
     /// Refreshes what a branch, tag or commit means, and stores that version.

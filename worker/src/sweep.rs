@@ -1,0 +1,102 @@
+//! Sweeping what nobody will ask for again: failures that stand in storage beyond the
+//! time that anybody goes by them.
+
+use std::{sync::Arc, time::Duration};
+
+use jiff::Timestamp;
+use stoa_shared::{
+    answer::Answer,
+    storage::{KeyPrefix, Storage, StorageError, StorageKey},
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::answers::read_small;
+
+/// How long a failure lies there at least: far beyond any freshness, so that none is
+/// swept that somebody still waits for or goes by.
+const KEPT: Duration = Duration::from_secs(3600);
+/// How often is swept: anonymous clients can ask for any number of things that do not
+/// exist, and each leaves a small file.
+const INTERVAL: Duration = Duration::from_secs(1800);
+/// Keys per page.
+const PAGE: usize = 1000;
+
+/// Sweeps now and then until `shutdown`.
+pub async fn sweep(storage: Arc<dyn Storage>, shutdown: CancellationToken) {
+    loop {
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            () = tokio::time::sleep(INTERVAL) => {}
+        }
+        match sweep_failures(&*storage, Timestamp::now()).await {
+            Ok(0) => {}
+            Ok(swept) => tracing::info!(swept, "old failures swept"),
+            Err(error) => tracing::warn!(%error, "old failures could not be swept"),
+        }
+    }
+}
+
+/// Deletes answers that hold nothing but a failure from long before `now`; their number.
+async fn sweep_failures(storage: &dyn Storage, now: Timestamp) -> Result<usize, StorageError> {
+    let mut swept = 0;
+    let mut after: Option<String> = None;
+    loop {
+        let page = storage.list(&KeyPrefix::answers(), after.as_deref(), PAGE).await?;
+        for key in page.keys {
+            let key = StorageKey::listed(key);
+            let Some(bytes) = read_small(storage, &key).await? else { continue };
+            let answer: Option<Answer> = serde_json::from_slice(&bytes).ok();
+            if answer.is_some_and(|answer| is_forgotten(&answer, now)) {
+                storage.delete(&key).await?;
+                swept += 1;
+            }
+        }
+        after = page.next;
+        if after.is_none() {
+            return Ok(swept);
+        }
+    }
+}
+
+fn is_forgotten(answer: &Answer, now: Timestamp) -> bool {
+    let is_old =
+        |at: Timestamp| Duration::try_from(now.duration_since(at)).is_ok_and(|age| age > KEPT);
+    answer.good.is_none() && answer.failure.as_ref().is_none_or(|failure| is_old(failure.at))
+}
+
+#[cfg(test)]
+mod tests {
+    use stoa_shared::{
+        answer::{Failure, Good, Meaning, Question, Value},
+        module::ModulePath,
+        storage::{Body, DiskStorage},
+    };
+
+    use super::*;
+
+    #[tokio::test]
+    async fn only_old_failures_without_a_good_answer_are_swept() {
+        let directory = tempfile::tempdir().unwrap();
+        let storage = DiskStorage::open(directory.path().to_owned()).await.unwrap();
+        let now: Timestamp = "2026-01-02T00:00:00Z".parse().unwrap();
+        let (old, new) = (now - KEPT * 2, now - Duration::from_secs(5));
+        let failure =
+            |at| Some(Failure { at, meaning: Meaning::Absent, message: "unknown revision".into() });
+        let good = Some(Good { at: old, value: Value::Versions(Vec::new()) });
+        let module: ModulePath = "example.com/m".parse().unwrap();
+        let key =
+            |query: &str| StorageKey::answer(&module, &Question::Query(query.parse().unwrap()));
+        for (query, answer) in [
+            ("old", Answer { good: None, failure: failure(old) }),
+            ("new", Answer { good: None, failure: failure(new) }),
+            ("good", Answer { good, failure: failure(old) }),
+        ] {
+            let bytes = serde_json::to_vec(&answer).unwrap();
+            storage.put(&key(query), Body::from(bytes)).await.unwrap();
+        }
+        assert_eq!(sweep_failures(&storage, now).await.unwrap(), 1);
+        for (query, is_there) in [("old", false), ("new", true), ("good", true)] {
+            assert_eq!(storage.head(&key(query)).await.is_ok(), is_there, "{query}");
+        }
+    }
+}
