@@ -65,7 +65,7 @@ fn clients_that_hang_up_cost_nothing_further() {
     let waiting = || {
         let metrics = http_client::get(&admin, "/metrics").unwrap().text();
         let mut lines = metrics.lines();
-        let waiting = lines.find_map(|line| line.strip_prefix("stoa_frontend_waiting_requests "));
+        let waiting = lines.find_map(|line| line.strip_prefix("stoa_waiters "));
         waiting.unwrap().parse::<usize>().unwrap()
     };
     let send = |file: &str| {
