@@ -180,8 +180,12 @@ impl Recording<'_> {
         if is_visible {
             self.check_visible().await?;
         }
-        let zip = self.store_zip(plan, is_visible).await?;
-        let go_mod = self.store_go_mod(&StorageKey::go_mod(module, version), is_visible).await?;
+        // Neither is seen before the entry and `.info`: they may be written side by side.
+        let go_mod_key = StorageKey::go_mod(module, version);
+        let (zip, go_mod) = tokio::try_join!(
+            self.store_zip(plan, is_visible),
+            self.store_go_mod(&go_mod_key, is_visible)
+        )?;
         self.store_entry(self.entry(go_mod, Some(zip), None)).await?;
         self.store_info(&info_key).await
     }
