@@ -17,7 +17,6 @@ mod metrics;
 mod module_zip;
 mod oracle;
 mod page_server;
-mod real_modules;
 mod stoa_process;
 mod stories;
 
