@@ -3,6 +3,7 @@
 use crate::Bench;
 use crate::directories;
 use crate::go_client::GoClient;
+use crate::http_client;
 use crate::nginx::Nginx;
 use crate::outcome::{Naming, Outcome};
 use crate::report::{Bound, Row, median};
@@ -15,9 +16,11 @@ pub(crate) fn measure_warm(bench: &Bench) -> Outcome<Vec<Row>> {
     let nginx = start_nginx(bench)?;
     let stoa = StoaSettings::new(&store).start()?;
     // A copied-in tree is given its sums when it is read for the first time.
-    download(bench, stoa.authority()).naming("stoa, first read")?;
+    for file in bench.corpus.files() {
+        http_client::get_ok(stoa.authority(), &file.url_path())?;
+    }
     let mut seconds = Seconds::default();
-    for _ in 0..bench.plan.client_rounds {
+    for _ in bench.plan.rounds(bench.plan.client_rounds) {
         seconds.nginx.push(download(bench, nginx.authority()).naming("nginx")?);
         seconds.stoa.push(download(bench, stoa.authority()).naming("stoa")?);
     }
@@ -29,7 +32,7 @@ pub(crate) fn measure_cold(bench: &Bench) -> Outcome<Vec<Row>> {
     let store = bench.directories.scratch("cold-proxy");
     let nginx = start_nginx(bench)?;
     let mut seconds = Seconds::default();
-    for _ in 0..bench.plan.client_rounds {
+    for _ in bench.plan.rounds(bench.plan.client_rounds) {
         seconds.nginx.push(download(bench, nginx.authority()).naming("nginx")?);
         directories::remove(&store)?;
         let stoa = StoaSettings::new(&store)

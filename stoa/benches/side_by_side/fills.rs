@@ -63,7 +63,7 @@ impl Rounds {
     /// Two tags a round that no earlier round has touched, beginning with `tag`.
     fn run(bench: &Bench, host: &GitHost, repository: &Repository, tag: usize) -> Outcome<Self> {
         let mut rounds = Self::default();
-        for round in 0..bench.plan.fill_rounds {
+        for round in bench.plan.rounds(bench.plan.fill_rounds) {
             let first = Repository::tag(tag + 2 * round);
             let next = Repository::tag(tag + 2 * round + 1);
             rounds.fill(bench, host, repository, [&first, &next])?;

@@ -34,6 +34,7 @@ mod warm;
 mod wrk;
 
 use std::process::ExitCode;
+use std::time::Instant;
 
 use corpus::Corpus;
 use directories::Directories;
@@ -87,10 +88,12 @@ fn run() -> Outcome<Report> {
             continue;
         }
         println!("measuring {name}");
+        let started = Instant::now();
         match measure(&bench) {
             Ok(rows) => report.add(rows),
             Err(failure) => report.add_failure(format!("{name}: {failure}")),
         }
+        println!("{name} took {} s", started.elapsed().as_secs());
     }
     report.print();
     report.write(&bench.directories.result(), bench.plan.name)?;

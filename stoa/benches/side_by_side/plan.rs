@@ -21,7 +21,7 @@ pub(crate) struct Plan {
     pub(crate) fill_rounds: usize,
     /// Starts of the program.
     pub(crate) starts: usize,
-    /// No section begins later than this.
+    /// No section begins later than this, and none begins another round.
     deadline: Instant,
     /// Sections named on the command line; empty for all.
     sections: Vec<String>,
@@ -40,7 +40,7 @@ impl Plan {
             client_modules: None,
             fill_rounds: 5,
             starts: 5,
-            deadline: Instant::now() + Duration::from_secs(9 * 60),
+            deadline: Instant::now() + Duration::from_secs(8 * 60),
             sections,
         };
         match std::env::var("STOA_BENCH").as_deref() {
@@ -65,7 +65,13 @@ impl Plan {
         self.sections.is_empty() || self.sections.iter().any(|name| name == section)
     }
 
+    /// Whether there is no time left to begin something.
     pub(crate) fn is_over(&self) -> bool {
         Instant::now() > self.deadline
+    }
+
+    /// Numbers of rounds: the first in any case, the others while there is time.
+    pub(crate) fn rounds(&self, count: usize) -> impl Iterator<Item = usize> {
+        (0..count).take_while(|round| *round == 0 || !self.is_over())
     }
 }

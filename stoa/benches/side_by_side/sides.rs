@@ -40,7 +40,7 @@ impl<'a> Sides<'a> {
     /// Loads Stoa, nginx, Stoa, nginx and so on.
     pub(crate) fn alternate(&self, load: &Load) -> Outcome<Rounds> {
         let mut rounds = Rounds::default();
-        for _ in 0..self.plan.warm_rounds {
+        for _ in self.plan.rounds(self.plan.warm_rounds) {
             let length = self.plan.warm_round;
             rounds.stoa.push(load.put_on(self.stoa.authority(), length).naming("stoa")?);
             rounds.nginx.push(load.put_on(self.nginx.authority(), length).naming("nginx")?);
