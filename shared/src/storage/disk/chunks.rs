@@ -14,9 +14,9 @@ use futures_util::{Stream, stream};
 use tokio::task;
 
 /// Bytes in one chunk. Large enough that the system call and the socket's wake-up no
-/// longer count beside the copy, what a connection buffers at most, and small
-/// enough that 256 readers with two chunks each hold 32 MiB.
-const CHUNK: usize = 64 * 1024;
+/// longer count beside the copy, equal to the kernel's usual read-ahead, and small
+/// enough that 256 readers with one chunk each hold 32 MiB.
+const CHUNK: usize = 128 * 1024;
 
 /// Reads up to this size get a buffer of their own of exactly that size: a cache that
 /// keeps such a chunk then keeps no more than its bytes.
