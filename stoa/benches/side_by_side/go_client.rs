@@ -12,6 +12,7 @@ use crate::program;
 #[derive(Debug)]
 pub(crate) struct GoClient {
     directory: PathBuf,
+    cache: PathBuf,
     build_cache: PathBuf,
     proxy: String,
 }
@@ -21,6 +22,7 @@ impl GoClient {
     pub(crate) fn through(directories: &Directories, authority: &str) -> Self {
         Self {
             directory: directories.scratch("go-client"),
+            cache: directories.client_cache(),
             build_cache: directories.build_cache(),
             proxy: format!("http://{authority}"),
         }
@@ -51,22 +53,21 @@ impl GoClient {
     }
 
     fn time(&self, work: &Path, flags: &str, arguments: &[String]) -> Outcome<Duration> {
-        let cache = self.directory.join("gomodcache");
-        directories::remove(&cache)?;
+        directories::remove(&self.cache)?;
         let mut go = program::bounded("go");
         go.args(["mod", "download"]).args(arguments).current_dir(work);
-        self.set_environment(&mut go, &cache, flags);
+        self.set_environment(&mut go, flags);
         let taken = program::time(&mut go);
-        directories::remove(&cache)?;
+        directories::remove(&self.cache)?;
         taken
     }
 
-    fn set_environment(&self, go: &mut Command, cache: &Path, flags: &str) {
+    fn set_environment(&self, go: &mut Command, flags: &str) {
         go.env_clear()
             .envs(std::env::vars_os().filter(|(name, _)| name == "PATH" || name == "TMPDIR"))
             .env("HOME", &self.directory)
             .env("GOPATH", self.directory.join("gopath"))
-            .env("GOMODCACHE", cache)
+            .env("GOMODCACHE", &self.cache)
             .env("GOCACHE", &self.build_cache)
             .env("GOPROXY", &self.proxy)
             .env("GOSUMDB", "off")

@@ -17,7 +17,9 @@ pub(crate) fn bounded(program: &str) -> Command {
 
 /// Runs it and returns its standard output; an unsuccessful end is a failure.
 pub(crate) fn run(command: &mut Command) -> Outcome<String> {
-    let name = format!("{command:?}");
+    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    let words: Vec<_> = words.map(|word| word.to_string_lossy()).collect();
+    let name = words.join(" ");
     let Output { status, stdout, stderr } = command.output().naming(&name)?;
     if status.success() {
         return Ok(String::from_utf8_lossy(&stdout).into_owned());
