@@ -1,7 +1,6 @@
 //! The whole way: the go command downloads the corpus into an empty module cache.
 
 use crate::Bench;
-use crate::directories;
 use crate::go_client::GoClient;
 use crate::http_client;
 use crate::nginx::Nginx;
@@ -29,13 +28,11 @@ pub(crate) fn measure_warm(bench: &Bench) -> Outcome<Vec<Row>> {
 
 /// Through a proxy that has nothing, in front of a static registry.
 pub(crate) fn measure_cold(bench: &Bench) -> Outcome<Vec<Row>> {
-    let store = bench.directories.scratch("cold-proxy");
     let nginx = start_nginx(bench)?;
     let mut seconds = Seconds::default();
     for _ in bench.plan.rounds(bench.plan.client_rounds) {
         seconds.nginx.push(download(bench, nginx.authority()).naming("nginx")?);
-        directories::remove(&store)?;
-        let stoa = StoaSettings::new(&store)
+        let stoa = StoaSettings::new(&bench.directories.unused("cold-proxy"))
             .set("STOA_ROLE", "proxy")
             .set("STOA_UPSTREAM", format!("http://{}", nginx.authority()))
             .start()?;
@@ -45,8 +42,7 @@ pub(crate) fn measure_cold(bench: &Bench) -> Outcome<Vec<Row>> {
 }
 
 fn start_nginx(bench: &Bench) -> Outcome<Nginx> {
-    let root = bench.directories.scratch("client-root");
-    directories::remove(&root)?;
+    let root = bench.directories.unused("client-root");
     bench.corpus.link_into(&root)?;
     Nginx::start(&root, &bench.directories.scratch("nginx-client"))
 }

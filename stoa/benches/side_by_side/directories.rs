@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::outcome::{Naming, Outcome};
 
@@ -59,6 +60,14 @@ impl Directories {
     /// A path of this run only.
     pub(crate) fn scratch(&self, name: &str) -> PathBuf {
         self.root.join("scratch").join(name)
+    }
+
+    /// As [`Self::scratch`], with a number that makes it new. A round that removed the
+    /// last one's directory would be measured while the disk is busy with that.
+    pub(crate) fn unused(&self, name: &str) -> PathBuf {
+        static NUMBER: AtomicUsize = AtomicUsize::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        self.scratch(&format!("{name}-{number}"))
     }
 }
 

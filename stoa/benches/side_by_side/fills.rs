@@ -84,8 +84,7 @@ impl Rounds {
         repository: &Repository,
         versions: [&str; 2],
     ) -> Outcome<()> {
-        let store = bench.directories.scratch("fill-store");
-        directories::remove(&store)?;
+        let store = bench.directories.unused("fill-store");
         let stoa = StoaSettings::new(&store).set("STOA_VCS_REWRITE", host.setting()).start()?;
         let module = repository.module();
         host.take_requests();
@@ -137,8 +136,7 @@ impl Rounds {
 
 /// Seconds that git takes for one tag, into a repository that has nothing.
 fn fetch(bench: &Bench, host: &GitHost, repository: &Repository, tag: &str) -> Outcome<f64> {
-    let directory = bench.directories.scratch("fetch");
-    directories::remove(&directory)?;
+    let directory = bench.directories.unused("fetch");
     directories::create(&directory)?;
     program::run(repositories::git(&directory).args(["init", "--quiet", "--bare"]))?;
     let mut git = repositories::git(&directory);

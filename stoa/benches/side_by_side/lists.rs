@@ -17,13 +17,13 @@ pub(crate) fn measure(bench: &Bench) -> Outcome<Vec<Row>> {
     }
     let host = GitHost::start(bench.directories.repositories())?;
     let sides = Sides::start(bench, &host)?;
-    let paths = copy_lists(bench, &sides)?;
+    let paths = copy_lists(&sides)?;
     let load = Load::new(bench.directories.scratch("lists.txt"), paths, CONNECTIONS)?;
     Ok(sides.alternate(&load)?.request_rows("warm list, 64 connections").into())
 }
 
 /// Lets Stoa make its lists and gives nginx the same text; returns their URL paths.
-fn copy_lists(bench: &Bench, sides: &Sides) -> Outcome<Vec<String>> {
+fn copy_lists(sides: &Sides) -> Outcome<Vec<String>> {
     let mut paths = Vec::new();
     for repository in Repository::for_lists() {
         let path = format!("/{}/@v/list", repository.module());
@@ -33,7 +33,7 @@ fn copy_lists(bench: &Bench, sides: &Sides) -> Outcome<Vec<String>> {
             let tags = repository.tag_count();
             return Err(Failure::new(format!("{path}: {count} versions of {tags} tags")));
         }
-        directories::write(&bench.directories.scratch("root").join(&path[1..]), list)?;
+        directories::write(&sides.root.join(&path[1..]), list)?;
         paths.push(path);
     }
     Ok(paths)

@@ -1,7 +1,8 @@
 //! Stoa and nginx over the same tree, loaded in turns.
 
+use std::path::PathBuf;
+
 use crate::Bench;
-use crate::directories;
 use crate::git_host::GitHost;
 use crate::nginx::Nginx;
 use crate::outcome::{Naming, Outcome};
@@ -13,6 +14,8 @@ use crate::wrk::{Figures, Load};
 pub(crate) struct Sides<'a> {
     pub(crate) stoa: StoaProcess,
     pub(crate) nginx: Nginx,
+    /// What nginx serves.
+    pub(crate) root: PathBuf,
     plan: &'a Plan,
 }
 
@@ -27,14 +30,12 @@ impl<'a> Sides<'a> {
     /// Two directories with the corpus in them; a version Stoa lacks comes from `host`.
     pub(crate) fn start(bench: &'a Bench, host: &GitHost) -> Outcome<Self> {
         let Bench { directories, corpus, plan } = bench;
-        let (store, root) = (directories.scratch("store"), directories.scratch("root"));
-        for directory in [&store, &root] {
-            directories::remove(directory)?;
-            corpus.link_into(directory)?;
-        }
+        let (store, root) = (directories.unused("store"), directories.unused("root"));
+        corpus.link_into(&store)?;
+        corpus.link_into(&root)?;
         let stoa = StoaSettings::new(&store).set("STOA_VCS_REWRITE", host.setting()).start()?;
         let nginx = Nginx::start(&root, &directories.scratch("nginx"))?;
-        Ok(Self { stoa, nginx, plan })
+        Ok(Self { stoa, nginx, root, plan })
     }
 
     /// Loads Stoa, nginx, Stoa, nginx and so on.
