@@ -31,6 +31,9 @@ use tokio_util::sync::CancellationToken;
 const REFS_RECHECK: Duration = Duration::from_secs(5);
 /// Packs kept for the next module of the same commit, on disk.
 const SNAPSHOT_BYTES: u64 = 1 << 30;
+/// A job packs on one thread while storage writes on another; the rest is for what it
+/// reads aside. Each idle thread keeps memory of its own, so there must not be more.
+const BLOCKING_THREADS_PER_SLOT: usize = 6;
 /// Added to the worker's threads: whoever asks for what is there goes before whoever
 /// waits for a fill.
 const WORKER_NICENESS: i32 = 5;
@@ -118,6 +121,7 @@ fn spawn_worker(
     let runtime = runtime::Builder::new_multi_thread()
         .enable_all()
         .thread_name("worker")
+        .max_blocking_threads(slots * BLOCKING_THREADS_PER_SLOT)
         .on_thread_start(|| {
             // A system that refuses merely shares the processors evenly.
             let _ = rustix::process::nice(WORKER_NICENESS);
