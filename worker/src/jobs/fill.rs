@@ -14,10 +14,7 @@ impl Worker {
                 return Ok(());
             }
         }
-        let query: VersionQuery = version
-            .as_str()
-            .parse()
-            .map_err(|error| Failure::Internal(format!("{module}@{version}: {error}")))?;
+        let query = VersionQuery::from(version.clone());
         let opened = self.open(module).await?;
         let resolved = resolve::resolve(&opened.repository, module, &opened.place, &query).await?;
         if resolved.version != *version {

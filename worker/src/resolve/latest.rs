@@ -1,6 +1,6 @@
 //! The version that `latest` means (go-modules §1.7).
 
-use stoa_shared::module::{ModulePath, Version};
+use stoa_shared::module::{ModulePath, Version, VersionQuery};
 
 use super::{
     Place, Resolved, convert::go_mod_of, resolve_head, resolve_in, retraction::Retractions,
@@ -34,10 +34,7 @@ pub async fn latest(
     let kept = all.into_iter().filter(|version| !retractions.contains(version)).collect();
     let acceptable = Acceptable::new(repository, &listing, kept).await?;
     if let Some(version) = acceptable.preferred() {
-        let query = version
-            .as_str()
-            .parse()
-            .map_err(|error| Failure::Internal(format!("{module}@{version}: {error}")))?;
+        let query = VersionQuery::from(version.clone());
         return resolve_in(repository, &listing, module, place, &query).await;
     }
     let head = resolve_head(repository, &listing, module, place).await?;
