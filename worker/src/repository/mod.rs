@@ -42,6 +42,8 @@ pub struct Repositories {
     conversion: Mutex<()>,
     histories: moka::sync::Cache<Remote, KnownHistory>,
     snapshots: moka::future::Cache<(Remote, ObjectId), ObjectStore>,
+    /// Tops of trees, by the number of their levels.
+    tops: moka::future::Cache<(Remote, ObjectId, u32), ObjectStore>,
 }
 
 /// How long an idle repository's listing and history stay in memory.
@@ -49,6 +51,10 @@ const IDLE: Duration = Duration::from_secs(120);
 /// How long a fetched tree waits for another job about the same commit: modules of
 /// one repository are often tagged together and asked for together.
 const SNAPSHOT_IDLE: Duration = Duration::from_secs(20);
+/// How many tops of trees are kept: each is some files of a repository's root.
+const TOPS: u64 = 200;
+/// The levels of a tree that tell which names its root holds.
+const ROOT_ALONE: u32 = 1;
 /// How many commits of all repositories' histories are remembered, at some 150 bytes
 /// each. A larger history is fetched again for each question.
 const HISTORY_COMMITS: u64 = 1_000_000;
@@ -90,8 +96,9 @@ impl Repositories {
             .max_capacity(HISTORY_COMMITS)
             .time_to_idle(IDLE)
             .build();
+        let tops = moka::future::Cache::builder().max_capacity(TOPS).time_to_idle(IDLE).build();
         let conversion = Mutex::default();
-        Self { vcs, storage, limits, open, conversion, histories, snapshots }
+        Self { vcs, storage, limits, open, conversion, histories, snapshots, tops }
     }
 
     /// The repository at `remote`, which errors call `known_as`; nothing is asked yet.
@@ -178,15 +185,65 @@ impl Repository {
         fetched.await.map_err(|shared: Arc<VcsError>| self.named((*shared).clone()))
     }
 
+    /// The commit's tree down to so many levels ([`Contents::Top`]), or more of it: for
+    /// a file that is read of a version which nobody may ever want whole.
+    pub async fn top(
+        &self,
+        listing: &Listing,
+        commit: &ObjectId,
+        levels: u32,
+    ) -> Result<ObjectStore, Failure> {
+        let whole = self.all.snapshots.get(&(self.remote.clone(), *commit)).await;
+        if let Some(snapshot) = whole {
+            return Ok(snapshot);
+        }
+        if !listing.refs.capabilities.can_filter {
+            return self.snapshot(listing, commit).await;
+        }
+        let key = (self.remote.clone(), *commit, levels);
+        let fetched = self.all.tops.try_get_with(key, self.fetch_top(listing, commit, levels));
+        match fetched.await.map_err(|shared: Arc<VcsError>| (*shared).clone()) {
+            Ok(top) => Ok(top),
+            // Servers that filter may still refuse this filter, or hide the commit.
+            Err(
+                VcsError::Unavailable { .. }
+                | VcsError::InvalidData { .. }
+                | VcsError::ObjectNotFound { .. },
+            ) => self.snapshot(listing, commit).await,
+            Err(error) => Err(self.named(error)),
+        }
+    }
+
+    async fn fetch_top(
+        &self,
+        listing: &Listing,
+        commit: &ObjectId,
+        levels: u32,
+    ) -> Result<ObjectStore, VcsError> {
+        let contents = Contents::Top(levels);
+        let request = self.at_depth_one(listing, commit, contents);
+        self.all.vcs.fetch(&self.remote, &listing.refs, &request).await
+    }
+
+    fn at_depth_one(
+        &self,
+        listing: &Listing,
+        commit: &ObjectId,
+        contents: Contents,
+    ) -> FetchRequest {
+        let refs = &listing.refs;
+        let history = if refs.capabilities.can_be_shallow { Depth::Tip } else { Depth::Full };
+        FetchRequest { wants: vec![wanted(refs, commit)], history, contents }
+    }
+
     async fn fetch_snapshot(
         &self,
         listing: &Listing,
         commit: &ObjectId,
     ) -> Result<ObjectStore, VcsError> {
         let refs = &listing.refs;
-        let history = if refs.capabilities.can_be_shallow { Depth::Tip } else { Depth::Full };
         let contents = Contents::Everything;
-        let request = FetchRequest { wants: vec![wanted(refs, commit)], history, contents };
+        let request = self.at_depth_one(listing, commit, contents);
         match self.all.vcs.fetch(&self.remote, refs, &request).await {
             // A server that hands out advertised objects only: everything it
             // advertises, then, as the go command does.
@@ -209,7 +266,7 @@ impl Repository {
         if let Some(fact) = self.state.record.lock().await.as_ref().and_then(known) {
             return Ok(fact);
         }
-        let objects = self.snapshot(listing, commit).await?;
+        let objects = self.top(listing, commit, ROOT_ALONE).await?;
         let id = *commit;
         let fact = off_the_runtime(move || {
             let tree = objects.commit(&id)?.tree;

@@ -178,8 +178,8 @@ impl<'a> Conversion<'a> {
     async fn load_retractions(&self) -> Result<Retractions, Failure> {
         let all = versions::versions(self.repository, self.listing, self.place).await?;
         let Some(speaker) = speaker(&all) else { return Ok(Retractions::default()) };
-        let go_mod =
-            go_mod_of(self.repository, self.listing, self.module, self.place, speaker).await?;
+        let Self { repository, listing, module, place, .. } = *self;
+        let go_mod = go_mod_of(repository, listing, module, place, speaker, Extent::GoMod).await?;
         Ok(Retractions::of(&go_mod))
     }
 
@@ -275,6 +275,14 @@ struct FoundDirectory {
     is_synthetic: bool,
 }
 
+/// How much of a version's tree is fetched for the sake of its go.mod.
+pub(super) enum Extent {
+    /// Nothing else is wanted of it.
+    GoMod,
+    /// It may well be what is packed next.
+    Whole,
+}
+
 /// go.mod of a tagged version, found without any question of retraction.
 pub(super) async fn go_mod_of(
     repository: &Repository,
@@ -282,9 +290,15 @@ pub(super) async fn go_mod_of(
     module: &ModulePath,
     place: &Place,
     version: &Version,
+    extent: Extent,
 ) -> Result<Bytes, Failure> {
     let query = version.as_str();
-    let found = super::find(repository, listing, place, query).await?;
+    let (commit, tag) = super::find(repository, listing, place, query).await?;
+    let objects = match extent {
+        Extent::GoMod => repository.top(listing, &commit, place.go_mod_levels()).await?,
+        Extent::Whole => repository.snapshot(listing, &commit).await?,
+    };
+    let found = super::describe(listing, commit, tag, objects).await?;
     let mut conversion = Conversion::new(repository, listing, module, place, found, Some(query));
     Ok(conversion.find_dir(version).await?.go_mod)
 }

@@ -3,7 +3,10 @@
 use stoa_shared::module::{ModulePath, Version, VersionQuery};
 
 use super::{
-    Place, Resolved, convert::go_mod_of, resolve_head, resolve_in, retraction::Retractions,
+    Place, Resolved,
+    convert::{Extent, go_mod_of},
+    resolve_head, resolve_in,
+    retraction::Retractions,
     versions,
 };
 use crate::{
@@ -23,13 +26,16 @@ pub async fn latest(
     let everything = Acceptable::new(repository, &listing, all.clone()).await?;
     let retractions = match everything.preferred() {
         None => Retractions::default(),
-        Some(speaker) => match go_mod_of(repository, &listing, module, place, speaker).await {
-            Ok(go_mod) => Retractions::of(&go_mod),
-            Err(Failure::Absent(_) | Failure::Invalid(_) | Failure::Object(_)) => {
-                Retractions::default()
+        Some(speaker) => {
+            let extent = Extent::Whole;
+            match go_mod_of(repository, &listing, module, place, speaker, extent).await {
+                Ok(go_mod) => Retractions::of(&go_mod),
+                Err(Failure::Absent(_) | Failure::Invalid(_) | Failure::Object(_)) => {
+                    Retractions::default()
+                }
+                Err(failure) => return Err(failure),
             }
-            Err(failure) => return Err(failure),
-        },
+        }
     };
     let kept = all.into_iter().filter(|version| !retractions.contains(version)).collect();
     let acceptable = Acceptable::new(repository, &listing, kept).await?;

@@ -61,8 +61,8 @@ struct Found {
     tags: Vec<String>,
     /// Set if the query's text was exactly a tag.
     by_tag: Option<String>,
-    /// The commit's tree and all it holds: in hand until the job is done, whatever
-    /// becomes of what jobs share.
+    /// The commit's tree and what it holds, as far as it is needed: in hand until the
+    /// job is done, whatever becomes of what jobs share.
     objects: ObjectStore,
 }
 
@@ -98,7 +98,9 @@ async fn resolve_in(
     query: &VersionQuery,
 ) -> Result<Resolved, Failure> {
     let query = query.as_str();
-    let found = find(repository, listing, place, query).await?;
+    let (commit, tag) = find(repository, listing, place, query).await?;
+    let objects = repository.snapshot(listing, &commit).await?;
+    let found = describe(listing, commit, tag, objects).await?;
     Conversion::new(repository, listing, module, place, found, Some(query)).convert().await
 }
 
@@ -112,29 +114,30 @@ async fn resolve_head(
     let Some(head) = listing.refs.head else {
         return Err(Failure::Absent(format!("{module}: no matching versions: no commits")));
     };
-    let found = describe(repository, listing, head, None).await?;
+    let objects = repository.snapshot(listing, &head).await?;
+    let found = describe(listing, head, None, objects).await?;
     Conversion::new(repository, listing, module, place, found, None).convert().await
 }
 
-/// go-modules §3.3.
+/// The commit that the query names, and the tag if it was exactly a tag (go-modules §3.3).
 async fn find(
     repository: &Repository,
     listing: &Listing,
     place: &Place,
     query: &str,
-) -> Result<Found, Failure> {
+) -> Result<(ObjectId, Option<String>), Failure> {
     let revision = revision_text(query, &place.tag_prefix);
     let unknown = || Failure::Absent(format!("unknown revision {revision}"));
     let ambiguous = || Failure::Absent(format!("ambiguous revision {revision}"));
     match look_up(&listing.refs, &revision) {
-        Lookup::Found(found) => describe(repository, listing, found.object, found.tag).await,
+        Lookup::Found(found) => Ok((found.object, found.tag)),
         Lookup::Ambiguous => Err(ambiguous()),
         Lookup::Unknown => Err(unknown()),
         Lookup::NeedsHistory => {
             let history = repository.full_history(listing).await?;
             let prefix = revision.clone();
             match off_the_runtime(move || Ok(history.find(&prefix))).await? {
-                Abbreviation::Unique(commit) => describe(repository, listing, commit, None).await,
+                Abbreviation::Unique(commit) => Ok((commit, None)),
                 Abbreviation::Ambiguous => Err(ambiguous()),
                 Abbreviation::Unknown => Err(unknown()),
             }
@@ -143,12 +146,11 @@ async fn find(
 }
 
 async fn describe(
-    repository: &Repository,
     listing: &Listing,
     commit: ObjectId,
     by_tag: Option<String>,
+    objects: ObjectStore,
 ) -> Result<Found, Failure> {
-    let objects = repository.snapshot(listing, &commit).await?;
     let reading = objects.clone();
     let seconds = off_the_runtime(move || match reading.commit(&commit) {
         Ok(commit) => Ok(commit.committer_time),

@@ -62,6 +62,14 @@ impl Place {
     pub fn major_go_mod(&self) -> Option<String> {
         self.major_dir().map(|directory| format!("{directory}/go.mod"))
     }
+
+    /// How many levels of the repository's tree hold all go.mod files that the module's
+    /// directory is found by, the root directory counted as the first.
+    pub fn go_mod_levels(&self) -> u32 {
+        let deepest = self.major_go_mod().unwrap_or_else(|| self.go_mod());
+        let levels = deepest.split('/').count() + 1;
+        u32::try_from(levels).unwrap_or(u32::MAX)
+    }
 }
 
 /// The repository that discovery found cannot have the module in it.
@@ -141,9 +149,11 @@ mod tests {
         let place = |module: &str| Place::of(&module.parse().unwrap(), "h.example/r", "").unwrap();
         let top = place("h.example/r");
         assert_eq!((top.go_mod(), top.major_go_mod()), ("go.mod".into(), None));
+        assert_eq!(top.go_mod_levels(), 2);
         let below = place("h.example/r/a/v2");
         assert_eq!(below.go_mod(), "a/go.mod");
         assert_eq!(below.major_go_mod().as_deref(), Some("a/v2/go.mod"));
+        assert_eq!(below.go_mod_levels(), 4);
     }
 
     #[test]

@@ -25,6 +25,8 @@ pub(crate) struct Subject<'a> {
     pub(crate) remote: &'a dyn Fn(&str) -> Remote,
     /// Whether a tip comes without its history.
     pub(crate) is_shallow: bool,
+    /// Whether contents that were not asked for are left out.
+    pub(crate) is_filtered: bool,
     /// Whether objects that no ref names are refused.
     pub(crate) hides_objects: bool,
 }
@@ -86,6 +88,7 @@ pub(crate) async fn run(subject: &Subject<'_>, fixture: &Fixture) {
     a_repository_that_is_missing_is_not_found(subject).await;
     a_tip_brings_its_contents(subject, fixture, &listing).await;
     a_tag_object_comes_with_what_it_names(subject, fixture, &listing).await;
+    the_top_of_a_tree_comes_alone(subject, fixture, &listing).await;
     history_can_come_without_contents(subject, fixture, &listing).await;
     what_is_not_there_is_an_error(subject, fixture, &listing).await;
 }
@@ -153,6 +156,25 @@ async fn a_tag_object_comes_with_what_it_names(
     let request = request([tag], History::Tip, Contents::Everything);
     let store = subject.vcs.fetch(&(subject.remote)(FULL), listing, &request).await.unwrap();
     assert_eq!(store.peel(&tag).unwrap(), (fixture.third, Kind::Commit));
+}
+
+async fn the_top_of_a_tree_comes_alone(
+    subject: &Subject<'_>,
+    fixture: &Fixture,
+    listing: &RefListing,
+) {
+    for (levels, has_files) in [(1, false), (2, true)] {
+        let request = request([fixture.third], History::Tip, Contents::Top(levels));
+        let store = subject.vcs.fetch(&(subject.remote)(FULL), listing, &request).await.unwrap();
+        let root = store.commit(&fixture.third).unwrap().tree;
+        let at = |path: &[u8]| store.find(&root, path).unwrap().unwrap().id;
+        let (file, directory) = (at(b"a.go"), at(b"b"));
+        let is_whole = !subject.is_filtered;
+        assert_eq!(store.blob(&file, 100).is_ok(), has_files || is_whole, "{levels}");
+        assert_eq!(store.tree(&directory).is_ok(), has_files || is_whole, "{levels}");
+        let below = fixture.resolve("main:b/b.go");
+        assert_eq!(store.kind(&below).is_some(), is_whole, "{levels}");
+    }
 }
 
 async fn history_can_come_without_contents(

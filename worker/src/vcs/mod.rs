@@ -131,11 +131,14 @@ pub enum History {
     Full,
 }
 
-/// Which objects a fetch must bring.
+/// Which objects a fetch must bring. A server that cannot filter brings everything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Contents {
     /// Commits, trees and blobs.
     Everything,
+    /// Trees and blobs of this many levels at least: 1 is the root directory itself, 2
+    /// its files and the directories in it.
+    Top(u32),
     /// Commits and tags: ancestry needs no trees (go-modules §3.10).
     Commits,
 }
@@ -205,6 +208,17 @@ pub enum VcsError {
         /// One line.
         reason: String,
     },
+}
+
+impl Contents {
+    /// What a server that can filter is asked to leave out, in git's notation.
+    pub fn filter(self) -> Option<String> {
+        match self {
+            Self::Everything => None,
+            Self::Top(levels) => Some(format!("tree:{levels}")),
+            Self::Commits => Some("tree:0".to_owned()),
+        }
+    }
 }
 
 impl VcsError {

@@ -7,6 +7,7 @@ mod git_host;
 mod herd;
 mod http_answers;
 mod immutability;
+mod minimal_fetches;
 mod origin_trouble;
 mod pages;
 mod requests;

@@ -19,8 +19,7 @@ use super::stream::{self, Body, from_program};
 use crate::egress::{Deadline, Egress, Trust};
 use crate::vcs::pack::{Limits, ObjectStore};
 use crate::vcs::{
-    Capabilities, Contents, FetchRequest, History, ObjectFormat, ObjectId, Protocol, RefListing,
-    VcsError,
+    Capabilities, FetchRequest, History, ObjectFormat, ObjectId, Protocol, RefListing, VcsError,
 };
 
 /// One repository on a dumb server.
@@ -133,8 +132,8 @@ impl DumbHttp<'_> {
         input.extend(request.wants.iter().map(|want| format!("{want}\n")));
         let mut arguments: Vec<OsString> =
             ["pack-objects", "--revs", "--stdout", "--quiet"].map(OsString::from).into();
-        if request.contents == Contents::Commits {
-            arguments.push("--filter=tree:0".into());
+        if let Some(filter) = request.contents.filter() {
+            arguments.push(format!("--filter={filter}").into());
         }
         let invocation = Invocation {
             repository: Some(repository.path().to_owned()),

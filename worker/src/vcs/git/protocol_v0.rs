@@ -6,12 +6,12 @@ use std::io::Read;
 use super::error::WireError;
 use super::pkt_line::{FLUSH, Packet, PacketReader, push_line};
 use super::side_band::PackStream;
-use crate::vcs::{Capabilities, Contents, FetchRequest, History, ObjectFormat};
+use crate::vcs::{Capabilities, FetchRequest, History, ObjectFormat};
 
 /// Asks for a pack. Servers ignore capabilities that they did not offer.
 pub(super) fn fetch_request(request: &FetchRequest, capabilities: &Capabilities) -> Vec<u8> {
     let is_shallow = request.history == History::Tip && capabilities.can_be_shallow;
-    let is_filtered = request.contents == Contents::Commits && capabilities.can_filter;
+    let filter = request.contents.filter().filter(|_| capabilities.can_filter);
     let mut features = " side-band-64k ofs-delta no-progress".to_owned();
     if capabilities.object_format == ObjectFormat::Sha256 {
         features.push_str(" object-format=sha256");
@@ -19,7 +19,7 @@ pub(super) fn fetch_request(request: &FetchRequest, capabilities: &Capabilities)
     if is_shallow {
         features.push_str(" shallow");
     }
-    if is_filtered {
+    if filter.is_some() {
         features.push_str(" filter");
     }
     let mut bytes = Vec::new();
@@ -30,8 +30,8 @@ pub(super) fn fetch_request(request: &FetchRequest, capabilities: &Capabilities)
     if is_shallow {
         push_line(&mut bytes, "deepen 1");
     }
-    if is_filtered {
-        push_line(&mut bytes, "filter tree:0");
+    if let Some(filter) = filter {
+        push_line(&mut bytes, &format!("filter {filter}"));
     }
     bytes.extend_from_slice(FLUSH);
     push_line(&mut bytes, "done");
@@ -72,7 +72,7 @@ pub(super) fn parse_fetch<R: Read>(reader: R) -> Result<PackStream<R>, WireError
 mod tests {
     use super::super::side_band::tests::banded;
     use super::*;
-    use crate::vcs::Protocol;
+    use crate::vcs::{Contents, Protocol};
 
     const ID: &str = "0123456789abcdef0123456789abcdef01234567";
 

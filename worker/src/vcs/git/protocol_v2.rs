@@ -6,7 +6,7 @@ use super::error::WireError;
 use super::pkt_line::{DELIMITER, FLUSH, PacketReader, push_line};
 use super::refs::{RefCollector, parse_id};
 use super::side_band::PackStream;
-use crate::vcs::{Capabilities, Contents, FetchRequest, History, ObjectFormat, RefListing};
+use crate::vcs::{Capabilities, FetchRequest, History, ObjectFormat, RefListing};
 
 /// Asks for `HEAD`, heads and tags, tags peeled.
 pub(super) fn ls_refs_request(format: ObjectFormat) -> Vec<u8> {
@@ -43,8 +43,8 @@ pub(super) fn fetch_request(request: &FetchRequest, capabilities: &Capabilities)
     let mut bytes = command("fetch", capabilities.object_format);
     push_line(&mut bytes, "no-progress");
     push_line(&mut bytes, "ofs-delta");
-    if request.contents == Contents::Commits && capabilities.can_filter {
-        push_line(&mut bytes, "filter tree:0");
+    if let Some(filter) = request.contents.filter().filter(|_| capabilities.can_filter) {
+        push_line(&mut bytes, &format!("filter {filter}"));
     }
     if request.history == History::Tip && capabilities.can_be_shallow {
         push_line(&mut bytes, "deepen 1");
@@ -85,7 +85,7 @@ fn command(name: &str, format: ObjectFormat) -> Vec<u8> {
 mod tests {
     use super::super::side_band::tests::banded;
     use super::*;
-    use crate::vcs::{ObjectId, Protocol};
+    use crate::vcs::{Contents, ObjectId, Protocol};
 
     const ID: &str = "0123456789abcdef0123456789abcdef01234567";
 
@@ -112,6 +112,9 @@ mod tests {
         assert!(text(&commits, capabilities(true, true)).contains("filter tree:0\n"));
         assert!(!text(&commits, capabilities(true, true)).contains("deepen"));
         assert!(!text(&commits, capabilities(false, true)).contains("filter"));
+        let top = request(History::Tip, Contents::Top(2));
+        assert!(text(&top, capabilities(true, true)).contains("filter tree:2\n"));
+        assert!(!text(&top, capabilities(false, true)).contains("filter"));
         let listing = ls_refs_request(ObjectFormat::Sha256);
         assert!(listing.starts_with(b"0014command=ls-refs\n0019object-format=sha256\n0001"));
     }

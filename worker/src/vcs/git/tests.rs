@@ -29,36 +29,39 @@ async fn serve(fixture: &Fixture, options: Options) -> GitServer {
     GitServer::start(fixture.repository.directory().to_owned(), options).await.unwrap()
 }
 
-async fn run_over_http(options: Options, is_shallow: bool, hides_objects: bool) {
+async fn run_over_http(options: Options, hides_objects: bool) {
+    let is_filtered = options.allow_filter || options.is_dumb;
     for format in [ObjectFormat::Sha1, ObjectFormat::Sha256] {
         let fixture = Fixture::new(format);
         let server = serve(&fixture, options.clone()).await;
         let remote = |name: &str| trusted(&format!("{}/{name}", server.url()));
         let vcs = vcs();
-        let subject = Subject { vcs: &vcs, remote: &remote, is_shallow, hides_objects };
+        let is_shallow = true;
+        let subject =
+            Subject { vcs: &vcs, remote: &remote, is_shallow, is_filtered, hides_objects };
         contract::run(&subject, &fixture).await;
     }
 }
 
 #[tokio::test]
 async fn version_2_keeps_the_contract() {
-    run_over_http(Options::default(), true, false).await;
+    run_over_http(Options::default(), false).await;
 }
 
 #[tokio::test]
 async fn version_2_with_filters_keeps_the_contract() {
-    run_over_http(Options { allow_filter: true, ..Options::default() }, true, false).await;
+    run_over_http(Options { allow_filter: true, ..Options::default() }, false).await;
 }
 
 #[tokio::test]
 async fn version_0_keeps_the_contract() {
     let options = Options { drop_git_protocol: true, allow_filter: true, ..Options::default() };
-    run_over_http(options, true, true).await;
+    run_over_http(options, true).await;
 }
 
 #[tokio::test]
 async fn dumb_servers_keep_the_contract() {
-    run_over_http(Options { is_dumb: true, ..Options::default() }, true, true).await;
+    run_over_http(Options { is_dumb: true, ..Options::default() }, true).await;
 }
 
 #[tokio::test]
@@ -68,8 +71,13 @@ async fn directories_keep_the_contract() {
         let root = Url::from_directory_path(fixture.repository.directory()).unwrap();
         let remote = |name: &str| Remote { url: root.join(name).unwrap(), is_trusted: true };
         let vcs = vcs();
-        let subject =
-            Subject { vcs: &vcs, remote: &remote, is_shallow: true, hides_objects: false };
+        let subject = Subject {
+            vcs: &vcs,
+            remote: &remote,
+            is_shallow: true,
+            is_filtered: true,
+            hides_objects: false,
+        };
         contract::run(&subject, &fixture).await;
     }
 }

@@ -77,7 +77,7 @@ pub(super) fn resolve(
     }
 
     // Among commits alone, what is left builds on trees and blobs that were dropped.
-    if keep == Contents::Everything
+    if keep != Contents::Commits
         && let Some(index) = is_resolved.iter().position(|is_resolved| !is_resolved)
     {
         return Err(PackError::MissingBase { offset: deltas[index].start });

@@ -153,7 +153,7 @@ impl Scanner<'_> {
     }
 
     fn keeps(&self, kind: Kind) -> bool {
-        self.keep == Contents::Everything || matches!(kind, Kind::Commit | Kind::Tag)
+        self.keep != Contents::Commits || matches!(kind, Kind::Commit | Kind::Tag)
     }
 
     /// Inflates an entry that is not needed, because only that tells where it ends.
