@@ -153,6 +153,7 @@ fn worker_settings(config: &Config) -> Result<WorkerSettings, EmbeddedError> {
             extra_roots_pem,
             rewrites: config.vcs.rewrites.iter().cloned().collect(),
             proxy: ProxySettings::from_variables(environment()),
+            patient_requests: config.work.slots / 2,
             ..EgressConfig::default()
         },
         git: GitConfig {

@@ -8,6 +8,7 @@
 mod address;
 mod deadline;
 mod error;
+mod patience;
 mod proxy;
 mod resolver;
 mod response;
@@ -31,6 +32,7 @@ pub use response::Response;
 
 use crate::rewrite::Rewrites;
 
+use patience::{OutOfPatience, Patience};
 use resolver::{CheckedResolver, ResolveError};
 
 /// Redirects followed, as the go command does (go-modules §1.9).
@@ -68,6 +70,9 @@ pub struct EgressConfig {
     /// Longest silence of a server. Default 60 s: git servers prepare big packs
     /// without a word.
     pub idle_timeout: Duration,
+    /// How many requests may wait long for one host that does not answer; the others
+    /// give up within seconds. Default 2: half of a worker's usual slots.
+    pub patient_requests: usize,
     /// Longest body of a [`Page`], in bytes; the rest is cut. Default 1 MiB.
     pub page_limit: u64,
 }
@@ -81,6 +86,7 @@ impl Default for EgressConfig {
             proxy: ProxySettings::default(),
             connect_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(60),
+            patient_requests: 2,
             page_limit: 1 << 20,
         }
     }
@@ -125,6 +131,7 @@ pub struct Egress {
 struct Shared {
     config: EgressConfig,
     resolver: Arc<CheckedResolver>,
+    patience: Patience,
     // Two pools, so that a connection made for the operator's sake never serves a
     // foreign name.
     named: reqwest::Client,
@@ -141,7 +148,8 @@ impl Egress {
         let named = client(&config)?.build().map_err(SetupError::client)?;
         let foreign = client(&config)?.dns_resolver(Arc::clone(&resolver));
         let foreign = foreign.build().map_err(SetupError::client)?;
-        Ok(Self { shared: Arc::new(Shared { config, resolver, named, foreign }) })
+        let patience = Patience::new(config.patient_requests);
+        Ok(Self { shared: Arc::new(Shared { config, resolver, patience, named, foreign }) })
     }
 
     /// Follows redirects.
@@ -242,10 +250,12 @@ impl Egress {
             if let Some(body) = &body {
                 builder = builder.body(body.clone());
             }
-            let answer = match tokio::time::timeout_at(deadline.at(), builder.send()).await {
-                Ok(Ok(answer)) => answer,
-                Ok(Err(error)) => return Err(self.failure(&url, &error)),
-                Err(_) => return Err(EgressError::timeout(&url, deadline.total())),
+            let sent = tokio::time::timeout_at(deadline.at(), builder.send());
+            let answer = match self.shared.patience.wait(&origin(&url), sent).await {
+                Ok(Ok(Ok(answer))) => answer,
+                Ok(Ok(Err(error))) => return Err(self.failure(&url, &error)),
+                Ok(Err(_)) => return Err(EgressError::timeout(&url, deadline.total())),
+                Err(OutOfPatience { waited }) => return Err(EgressError::timeout(&url, waited)),
             };
             let idle = self.shared.config.idle_timeout;
             let Some(target) = redirect_target(&url, &method, &answer) else {
@@ -336,6 +346,11 @@ fn client(config: &EgressConfig) -> Result<reqwest::ClientBuilder, SetupError> {
         builder = builder.tls_certs_merge(roots);
     }
     Ok(builder)
+}
+
+/// Whose silence it would be.
+fn origin(url: &Url) -> String {
+    url.origin().ascii_serialization()
 }
 
 /// Where a redirect leads, if the answer is one that we follow.

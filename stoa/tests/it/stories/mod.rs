@@ -12,6 +12,7 @@ mod origin_trouble;
 mod pages;
 mod requests;
 mod restart;
+mod silent_host;
 mod start;
 mod wait_deadline;
 
