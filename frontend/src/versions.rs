@@ -1,16 +1,17 @@
 //! Which versions are visible here, remembered: a version never becomes invisible again
 //! by itself, and its recorded entity tags say which bytes belong together.
 
-use std::{io, sync::Arc};
+use std::sync::Arc;
 
-use bytes::{Bytes, BytesMut};
-use futures_util::StreamExt;
 use moka::sync::Cache;
 use stoa_shared::{
     answer::{Answer, Question},
     catalog::CatalogEntry,
     module::{ModulePath, Version},
-    storage::{GetOptions, Object, ObjectMeta, Storage, StorageError, StorageKey},
+    storage::{
+        GetOptions, Object, Storage, StorageError, StorageKey, head_if_present, if_present,
+        read_small, unavailable,
+    },
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -19,9 +20,6 @@ const REMEMBERED: u64 = 32_768;
 
 /// Entries looked up aside at a time: under load most first reads go without.
 const CONCURRENT_LOOKUPS: usize = 2;
-
-/// Documents of our own (entries, answers) are far smaller; what is not, is damaged.
-const LARGEST_RECORD: u64 = 8 << 20;
 
 /// One version of one module.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -94,7 +92,7 @@ impl Versions {
             return Ok(Some(visible));
         }
         for space in [Space::Module, Space::ModOnly] {
-            if absent_is_none(self.storage.head(&id.info_key(space)).await)?.is_some() {
+            if head_if_present(&*self.storage, &id.info_key(space)).await?.is_some() {
                 return Ok(Some(self.saw(id, space)));
             }
         }
@@ -108,7 +106,7 @@ impl Versions {
     ) -> Result<Option<(Object, Visible)>, StorageError> {
         for space in [Space::Module, Space::ModOnly] {
             let opened = self.storage.get(&id.info_key(space), GetOptions::default()).await;
-            if let Some(object) = absent_is_none(opened)? {
+            if let Some(object) = if_present(opened)? {
                 return Ok(Some((object, self.saw(id, space))));
             }
         }
@@ -157,58 +155,10 @@ pub(crate) async fn read_answer(
     Ok(read_record(storage, &StorageKey::answer(module, question)).await?.unwrap_or_default())
 }
 
-/// Size and tag of an object that may be missing.
-pub(crate) async fn head_if_present(
-    storage: &dyn Storage,
-    key: &StorageKey,
-) -> Result<Option<ObjectMeta>, StorageError> {
-    absent_is_none(storage.head(key).await)
-}
-
-/// Reads an opened object whole; the caller has seen that it is small.
-pub(crate) async fn read_whole(key: &StorageKey, object: Object) -> Result<Bytes, StorageError> {
-    let expected = object.range.end - object.range.start;
-    let mut body = object.body;
-    let mut bytes = BytesMut::new();
-    while let Some(chunk) = body.next().await {
-        let chunk = chunk.map_err(|source| unavailable(key, source))?;
-        // What came as one chunk is passed on without a copy.
-        if bytes.is_empty() && chunk.len() as u64 == expected {
-            return Ok(chunk);
-        }
-        bytes.extend_from_slice(&chunk);
-    }
-    if bytes.len() as u64 != expected {
-        let short = format!("{} bytes instead of {expected}", bytes.len());
-        return Err(unavailable(key, io::Error::new(io::ErrorKind::UnexpectedEof, short)));
-    }
-    Ok(bytes.freeze())
-}
-
-/// `None` where nothing lies under the key.
-fn absent_is_none<T>(result: Result<T, StorageError>) -> Result<Option<T>, StorageError> {
-    match result {
-        Ok(found) => Ok(Some(found)),
-        Err(error) if error.is_not_found() => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
 async fn read_record<T: serde::de::DeserializeOwned>(
     storage: &dyn Storage,
     key: &StorageKey,
 ) -> Result<Option<T>, StorageError> {
-    let Some(object) = absent_is_none(storage.get(key, GetOptions::default()).await)? else {
-        return Ok(None);
-    };
-    if object.meta.size > LARGEST_RECORD {
-        return Err(unavailable(key, io::Error::other("the record is too large to be one")));
-    }
-    let bytes = read_whole(key, object).await?;
+    let Some((bytes, _)) = read_small(storage, key).await? else { return Ok(None) };
     serde_json::from_slice(&bytes).map(Some).map_err(|error| unavailable(key, error.into()))
-}
-
-/// Bytes that cannot be had, although the object is there.
-fn unavailable(key: &StorageKey, source: io::Error) -> StorageError {
-    StorageError::Unavailable { key: key.to_string(), source: Box::new(source) }
 }

@@ -1,11 +1,10 @@
 //! Reading and writing stored answers.
 
-use futures_util::TryStreamExt;
 use jiff::Timestamp;
 use stoa_shared::{
     answer::{self, Answer, Good, Question, Value},
     module::ModulePath,
-    storage::{Body, GetOptions, Storage, StorageError, StorageKey},
+    storage::{Body, Storage, StorageError, StorageKey, read_small},
 };
 
 use crate::failure::Failure;
@@ -45,9 +44,9 @@ async fn load(
     question: &Question,
 ) -> Result<Option<Answer>, StorageError> {
     let key = StorageKey::answer(module, question);
-    let bytes = read_small(storage, &key).await?;
+    let read = read_small(storage, &key).await?;
     // A document that a newer program wrote is as good as none.
-    Ok(bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
+    Ok(read.and_then(|(bytes, _)| serde_json::from_slice(&bytes).ok()))
 }
 
 async fn store(
@@ -58,33 +57,4 @@ async fn store(
 ) -> Result<(), StorageError> {
     let bytes = serde_json::to_vec(answer).expect("an answer always serialises");
     storage.put(&StorageKey::answer(module, question), Body::from(bytes)).await.map(drop)
-}
-
-/// What is read whole; a go.mod is the largest of it.
-const LARGEST_SMALL: u64 = 64 << 20;
-
-/// Reads a small object whole; `None` if there is none.
-pub(crate) async fn read_small(
-    storage: &dyn Storage,
-    key: &StorageKey,
-) -> Result<Option<Vec<u8>>, StorageError> {
-    let object = match storage.get(key, GetOptions::default()).await {
-        Err(error) if error.is_not_found() => return Ok(None),
-        outcome => outcome?,
-    };
-    if object.meta.size > LARGEST_SMALL {
-        return Err(StorageError::Unavailable {
-            key: key.to_string(),
-            source: format!("larger than {LARGEST_SMALL} bytes").into(),
-        });
-    }
-    let read = object.body.try_fold(Vec::new(), |mut bytes, chunk| async move {
-        bytes.extend_from_slice(&chunk);
-        Ok(bytes)
-    });
-    let bytes = read.await.map_err(|source| StorageError::Unavailable {
-        key: key.to_string(),
-        source: source.into(),
-    })?;
-    Ok(Some(bytes))
 }

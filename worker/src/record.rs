@@ -8,13 +8,14 @@ use jiff::Timestamp;
 use stoa_shared::{
     catalog::{CatalogEntry, Status, StoredFile},
     module::{ModuleHash, ModulePath, Origin, Version, VersionInfo, hash_go_mod},
-    storage::{Body, ETag, ObjectMeta, StorageError, StorageKey},
+    storage::{
+        Body, ETag, ObjectMeta, StorageError, StorageKey, head_if_present, read_small, unavailable,
+    },
 };
 
 use tokio::sync::OwnedMutexGuard;
 
 use crate::{
-    answers::read_small,
     failure::Failure,
     jobs::{Opened, Worker},
     pack::{Packed, Plan},
@@ -65,8 +66,8 @@ impl Worker {
         let storage = &*self.storage;
         let info = self.stored_info(module, version).await?;
         let keys = (StorageKey::go_mod(module, version), StorageKey::zip(module, version));
-        let (go_mod_meta, zip_meta) = (storage.head(&keys.0).await?, storage.head(&keys.1).await?);
-        let go_mod = read_small(storage, &keys.0).await?.unwrap_or_default();
+        let (go_mod, go_mod_meta) = self.stored(&keys.0).await?;
+        let zip_meta = storage.head(&keys.1).await?;
         let status = recorded.as_ref().map_or(Status::Live, |recorded| recorded.status);
         let entry = CatalogEntry {
             status,
@@ -134,7 +135,7 @@ impl Worker {
         version: &Version,
     ) -> Result<Option<CatalogEntry>, Failure> {
         let key = StorageKey::catalog_entry(module, version);
-        let Some(bytes) = read_small(&*self.storage, &key).await? else { return Ok(None) };
+        let Some((bytes, _)) = read_small(&*self.storage, &key).await? else { return Ok(None) };
         // An entry that a newer program wrote must not be taken for none and replaced.
         let entry = serde_json::from_slice(&bytes)
             .map_err(|error| Failure::Internal(format!("{key}: unreadable: {error}")))?;
@@ -147,7 +148,7 @@ impl Worker {
         version: &Version,
     ) -> Result<VersionInfo, Failure> {
         for key in [StorageKey::info(module, version), StorageKey::mod_only_info(module, version)] {
-            if let Some(bytes) = read_small(&*self.storage, &key).await? {
+            if let Some((bytes, _)) = read_small(&*self.storage, &key).await? {
                 return serde_json::from_slice(&bytes)
                     .map_err(|error| Failure::Internal(format!("{key}: {error}")));
             }
@@ -156,11 +157,13 @@ impl Worker {
     }
 
     async fn etag(&self, key: &StorageKey) -> Result<Option<ETag>, StorageError> {
-        match self.storage.head(key).await {
-            Ok(meta) => Ok(Some(meta.etag)),
-            Err(error) if error.is_not_found() => Ok(None),
-            Err(error) => Err(error),
-        }
+        Ok(head_if_present(&*self.storage, key).await?.map(|meta| meta.etag))
+    }
+
+    /// A small object that was there a moment ago.
+    async fn stored(&self, key: &StorageKey) -> Result<(Bytes, ObjectMeta), StorageError> {
+        let vanished = || unavailable(key, std::io::ErrorKind::NotFound.into());
+        read_small(&*self.storage, key).await?.ok_or_else(vanished)
     }
 }
 
@@ -215,7 +218,7 @@ impl Recording<'_> {
         }
         let go_mod =
             read_small(&*self.worker.storage, &StorageKey::go_mod(module, version)).await?;
-        if go_mod.is_some_and(|go_mod| go_mod != self.resolved.go_mod) {
+        if go_mod.is_some_and(|(go_mod, _)| go_mod != self.resolved.go_mod) {
             return Err(self.conflict("go.mod"));
         }
         Ok(())
@@ -226,11 +229,7 @@ impl Recording<'_> {
     async fn store_zip(&self, plan: Plan, is_visible: bool) -> Result<StoredFile, Failure> {
         let key = StorageKey::zip(self.module, &self.resolved.version);
         let storage = &*self.worker.storage;
-        let lying_there = match storage.head(&key).await {
-            Ok(meta) => Some(meta),
-            Err(error) if error.is_not_found() => None,
-            Err(error) => return Err(error.into()),
-        };
+        let lying_there = head_if_present(storage, &key).await?;
         let stored = |packed: Packed, meta: ObjectMeta| StoredFile {
             sum: packed.sum,
             size: packed.size,
@@ -301,9 +300,8 @@ impl Recording<'_> {
             Err(StorageError::AlreadyExists { .. }) => {}
             outcome => return Ok(outcome?),
         }
-        let meta = storage.head(key).await?;
+        let (theirs, meta) = self.worker.stored(key).await?;
         if is_visible {
-            let theirs = read_small(storage, key).await?.unwrap_or_default();
             if theirs != *bytes {
                 return Err(self.conflict(what));
             }

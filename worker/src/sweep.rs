@@ -6,11 +6,9 @@ use std::{sync::Arc, time::Duration};
 use jiff::Timestamp;
 use stoa_shared::{
     answer::Answer,
-    storage::{KeyPrefix, Storage, StorageError, StorageKey},
+    storage::{KeyPrefix, Storage, StorageError, StorageKey, read_small},
 };
 use tokio_util::sync::CancellationToken;
-
-use crate::answers::read_small;
 
 /// How long a failure lies there at least: far beyond any freshness, so that none is
 /// swept that somebody still waits for or goes by.
@@ -44,7 +42,7 @@ async fn sweep_failures(storage: &dyn Storage, now: Timestamp) -> Result<usize, 
         let page = storage.list(&KeyPrefix::answers(), after.as_deref(), PAGE).await?;
         for key in page.keys {
             let key = StorageKey::listed(key);
-            let Some(bytes) = read_small(storage, &key).await? else { continue };
+            let Some((bytes, _)) = read_small(storage, &key).await? else { continue };
             let answer: Option<Answer> = serde_json::from_slice(&bytes).ok();
             if answer.is_some_and(|answer| is_forgotten(&answer, now)) {
                 storage.delete(&key).await?;

@@ -19,7 +19,9 @@ use stoa_shared::{
     catalog::StoredFile,
     metrics::{Endpoint, Outcome},
     queue::Task,
-    storage::{GetOptions, Object, ObjectMeta, StorageError, StorageKey},
+    storage::{
+        GetOptions, Object, ObjectMeta, StorageError, StorageKey, head_if_present, read_whole,
+    },
 };
 
 use super::{
@@ -30,7 +32,7 @@ use crate::{
     error::{ApiError, Trouble},
     hot::{Document, LARGEST_DOCUMENT},
     state::Frontend,
-    versions::{ModuleVersion, Space, Visible, head_if_present, read_whole},
+    versions::{ModuleVersion, Space, Visible},
     waits,
 };
 

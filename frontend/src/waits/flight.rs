@@ -7,7 +7,7 @@ use stoa_shared::{
     answer::{Answer, Question},
     module::{ModulePath, Version},
     queue::{Job, JobKey, Lane},
-    storage::StorageError,
+    storage::{StorageError, head_if_present},
 };
 use tokio::{
     sync::broadcast::{self, error::RecvError},
@@ -18,7 +18,7 @@ use super::{Outcome, Parts};
 use crate::{
     background::publish,
     freshness::{Ending, Marks, Standing, ending, ending_of_finished, standing},
-    versions::{ModuleVersion, Space, head_if_present, read_answer},
+    versions::{ModuleVersion, Space, read_answer},
 };
 
 /// Storage is looked at this often while waiting: a completion may get lost.

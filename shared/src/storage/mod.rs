@@ -7,6 +7,7 @@
 pub mod contract;
 mod disk;
 mod key;
+mod reading;
 
 use std::{fmt, io, ops::Range, time::SystemTime};
 
@@ -16,6 +17,7 @@ use futures_util::stream::BoxStream;
 
 pub use disk::{DiskStorage, DiskStorageError};
 pub use key::{KeyPrefix, StorageKey};
+pub use reading::{head_if_present, if_present, read_small, read_whole, unavailable};
 
 /// A flat, strongly consistent store of immutable byte strings under string keys.
 ///

@@ -5,12 +5,9 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use stoa_shared::storage::{Body, Storage, StorageError, StorageKey};
+use stoa_shared::storage::{Body, Storage, StorageError, StorageKey, read_small};
 
-use crate::{
-    answers::read_small,
-    vcs::{ObjectId, RefListing, Remote},
-};
+use crate::vcs::{ObjectId, RefListing, Remote};
 
 /// How far the clocks of two workers may be apart.
 const CLOCK_DIFFERENCE: SignedDuration = SignedDuration::from_secs(5);
@@ -54,8 +51,8 @@ impl RepositoryRecord {
         storage: &dyn Storage,
         remote: &Remote,
     ) -> Result<Option<Self>, StorageError> {
-        let bytes = read_small(storage, &key(remote)).await?;
-        Ok(bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
+        let read = read_small(storage, &key(remote)).await?;
+        Ok(read.and_then(|(bytes, _)| serde_json::from_slice(&bytes).ok()))
     }
 
     /// Stores the record.
