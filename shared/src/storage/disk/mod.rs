@@ -7,6 +7,7 @@
 //! than locks in memory.
 
 mod chunks;
+mod directories;
 mod format;
 mod list;
 mod open;

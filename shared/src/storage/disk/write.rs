@@ -15,6 +15,7 @@ use tokio::sync::mpsc;
 
 use super::{
     super::{ETag, ObjectMeta, StorageError},
+    directories::Directories,
     meta, unavailable, unreadable,
 };
 use crate::directory::{self, DirectoryLock, Scratch};
@@ -46,8 +47,7 @@ pub(super) struct Writer {
     scratch: Scratch,
     /// One writer at a time compares and changes a key.
     keys: Stripes,
-    /// One writer at a time creates a directory: who sees it later may rely on it.
-    directories: Stripes,
+    directories: Directories,
     last_stamp: Mutex<SystemTime>,
     _lock: DirectoryLock,
 }
@@ -58,7 +58,7 @@ impl Writer {
             root,
             scratch,
             keys: Stripes::default(),
-            directories: Stripes::default(),
+            directories: Directories::default(),
             last_stamp: Mutex::new(SystemTime::UNIX_EPOCH),
             _lock: lock,
         }
@@ -75,7 +75,9 @@ impl Writer {
         // What cannot succeed is refused before its bytes are fetched.
         condition.check(key, &target)?;
         let (file, meta) = self.receive(chunks).map_err(|error| unavailable(key, error))?;
-        self.create_parent(&target).map_err(|error| unavailable(key, error))?;
+        if let Some(parent) = target.parent() {
+            self.directories.create(parent).map_err(|error| unavailable(key, error))?;
+        }
         {
             let _turn = self.keys.lock(&target);
             condition.check(key, &target)?;
@@ -128,27 +130,6 @@ impl Writer {
     #[cfg(test)]
     pub(super) fn pretend_last_stamp(&self, stamp: SystemTime) {
         *self.last_stamp.lock().unwrap_or_else(PoisonError::into_inner) = stamp;
-    }
-
-    fn create_parent(&self, path: &Path) -> io::Result<()> {
-        path.parent().map_or(Ok(()), |parent| self.create_directory(parent))
-    }
-
-    /// Creates a directory and those around it, durably.
-    fn create_directory(&self, path: &Path) -> io::Result<()> {
-        let exists = {
-            let _turn = self.directories.lock(path);
-            path.is_dir()
-        };
-        if exists {
-            return Ok(());
-        }
-        self.create_parent(path)?;
-        let _turn = self.directories.lock(path);
-        match fs::create_dir(path) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
-            created => created.and_then(|()| directory::sync_parent(path)),
-        }
     }
 }
 
