@@ -6,6 +6,7 @@ use moka::sync::Cache;
 use stoa_shared::{
     metrics::{JobLane, Metrics, PublishOutcome},
     queue::{Job, JobKey, Lane, Queue, Task},
+    request_id::RequestId,
 };
 
 use crate::health::Health;
@@ -47,8 +48,8 @@ impl Background {
 
     /// Puts the task on the background queue unless it was put there a moment ago.
     /// Returns at once; the job goes out even if the client that caused it leaves.
-    pub(crate) fn publish(&self, task: Task) {
-        let job = Job::new(task);
+    pub(crate) fn publish(&self, task: Task, request: &RequestId) {
+        let job = Job::caused_by(request.clone(), task);
         let recent = match &job.task {
             Task::Fill { .. } => &self.recent_fills,
             Task::List { .. } | Task::Latest { .. } | Task::Query { .. } => &self.recent_refreshes,

@@ -13,7 +13,7 @@ use http_body_util::{Either, Full};
 use hyper::{body::Incoming, service::Service};
 use hyper_util::service::{TowerToHyperService, TowerToHyperServiceFuture};
 
-use crate::{router::app, state::Frontend};
+use crate::{request_id, router::app, state::Frontend};
 
 /// The router with the hot path in front of it: what is ready in memory goes out
 /// without routing, boxing or a future of its own.
@@ -42,7 +42,9 @@ impl Service<Request<Incoming>> for FrontDoor {
     >;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
-        if let Some(response) = self.frontend.hot.answer(&request) {
+        if let Some(mut response) = self.frontend.hot.answer(&request) {
+            let id = request_id::identify(request.headers());
+            request_id::say(&id, response.headers_mut());
             return EitherFuture::Left(ready(Ok(response.map(Either::Left))));
         }
         let routed: fn(Response<Body>) -> FrontResponse = |response| response.map(Either::Right);

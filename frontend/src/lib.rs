@@ -12,6 +12,7 @@ mod health;
 mod hot;
 mod operations;
 mod proxy;
+mod request_id;
 mod router;
 mod serve;
 mod settings;

@@ -1,17 +1,19 @@
 //! Every route and who calls it.
 
-use axum::{Router, routing::get};
+use axum::{Router, middleware::from_fn, routing::get};
 
 use crate::{
     operations::{healthz, metrics, readyz, start_page, version},
     proxy,
+    request_id::with_request_id,
     state::Frontend,
 };
 
 /// The public listener: the go command (everything that is not named here), people
 /// (`/`), and probes.
 pub fn app(frontend: Frontend) -> Router {
-    probes().route("/", get(start_page)).fallback(proxy::answer).with_state(frontend)
+    let routes = probes().route("/", get(start_page)).fallback(proxy::answer);
+    routes.layer(from_fn(with_request_id)).with_state(frontend)
 }
 
 /// The operators' listener: metrics, which are nowhere else, and probes.

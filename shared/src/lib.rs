@@ -15,6 +15,7 @@ pub mod metrics;
 pub mod module;
 pub mod protocol;
 pub mod queue;
+pub mod request_id;
 pub mod storage;
 pub mod telemetry;
 #[cfg(feature = "testing")]

@@ -38,7 +38,8 @@ pub(crate) async fn store_failure(
     store(storage, module, question, &Answer { good, failure }).await
 }
 
-async fn load(
+/// The stored answer, if there is one.
+pub(crate) async fn load(
     storage: &dyn Storage,
     module: &ModulePath,
     question: &Question,

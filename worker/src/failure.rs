@@ -3,6 +3,7 @@
 use stoa_shared::{answer::Meaning, storage::StorageError};
 
 use crate::{
+    claim::ClaimError,
     locate::LocateError,
     module_zip::ZipError,
     vcs::{VcsError, pack::ObjectError},
@@ -29,6 +30,9 @@ pub enum Failure {
     /// Our own storage is in trouble.
     #[error(transparent)]
     Storage(#[from] StorageError),
+    /// Another worker is at it, or took it over.
+    #[error(transparent)]
+    Claim(#[from] ClaimError),
     /// The zip cannot be written.
     #[error(transparent)]
     Packing(#[from] ZipError),
@@ -49,15 +53,22 @@ impl Failure {
             Self::Locate(error) => error.meaning(),
             Self::Vcs(error) => vcs_meaning(error),
             Self::Object(error) => object_meaning(error),
-            Self::Storage(_) | Self::Packing(_) | Self::Conflict(_) | Self::Internal(_) => {
-                Meaning::Internal
-            }
+            Self::Storage(_)
+            | Self::Claim(_)
+            | Self::Packing(_)
+            | Self::Conflict(_)
+            | Self::Internal(_) => Meaning::Internal,
         }
     }
 
     /// Whether the same job may succeed later.
     pub fn is_worth_a_retry(&self) -> bool {
         !self.meaning().is_definite() && !matches!(self, Self::Conflict(_))
+    }
+
+    /// Whether another worker is at the same thing: no failure of this attempt.
+    pub fn is_taken(&self) -> bool {
+        matches!(self, Self::Claim(ClaimError::Taken { .. }))
     }
 
     /// One line for the client. Troubles of our own are named, not described: what

@@ -7,6 +7,7 @@
 //! the one write order (`record`). The consumer settles the delivery by its [`verdict`].
 
 pub mod attributes;
+pub mod claim;
 pub mod consumer;
 pub mod egress;
 pub mod failure;

@@ -13,9 +13,8 @@ use stoa_shared::{
     },
 };
 
-use tokio::sync::OwnedMutexGuard;
-
 use crate::{
+    claim::Claim,
     failure::Failure,
     jobs::{Opened, Worker},
     pack::{Packed, Plan},
@@ -110,23 +109,28 @@ impl Worker {
         opened: &Opened,
         resolved: &Resolved,
     ) -> Result<VersionInfo, Failure> {
-        let version = &resolved.version;
-        let _turn = self.turn(module, version).await;
-        if self.is_complete(module, version).await? {
-            return self.stored_info(module, version).await;
+        let claim = self.claim(module, &resolved.version).await?;
+        if self.is_complete(module, &resolved.version).await? {
+            return self.stored_info(module, &resolved.version).await;
         }
-        let recording = Recording { worker: self, module, resolved, info: info(opened, resolved) };
+        self.record_claimed(&claim, module, opened, resolved).await
+    }
+
+    /// The same for a version that is claimed and was seen to be incomplete.
+    pub(crate) async fn record_claimed(
+        &self,
+        claim: &Claim,
+        module: &ModulePath,
+        opened: &Opened,
+        resolved: &Resolved,
+    ) -> Result<VersionInfo, Failure> {
+        let info = info(opened, resolved);
+        let recording = Recording { worker: self, claim, module, resolved, info };
         let plan = Plan::make(&opened.repository, module, resolved, self.max_files);
         match plan.await? {
             Ok(plan) => recording.store(plan).await,
             Err(refusal) => recording.store_mod_only(refusal.to_string()).await,
         }
-    }
-
-    /// The right to write a version's files: a query and a fill may come to the same one.
-    pub(crate) async fn turn(&self, module: &ModulePath, version: &Version) -> OwnedMutexGuard<()> {
-        let turn = self.recording.get_with((module.clone(), version.clone()), Arc::default);
-        turn.lock_owned().await
     }
 
     async fn entry(
@@ -170,6 +174,7 @@ impl Worker {
 /// One version on its way into storage.
 struct Recording<'a> {
     worker: &'a Worker,
+    claim: &'a Claim,
     module: &'a ModulePath,
     resolved: &'a Resolved,
     info: VersionInfo,
@@ -183,6 +188,7 @@ impl Recording<'_> {
         if is_visible {
             self.check_visible().await?;
         }
+        self.claim.check().await?;
         // Neither is seen before the entry and `.info`: they may be written side by side.
         let go_mod_key = StorageKey::go_mod(module, version);
         let (zip, go_mod) = tokio::try_join!(
@@ -198,6 +204,7 @@ impl Recording<'_> {
         let info_key = StorageKey::mod_only_info(module, version);
         let is_visible = self.worker.etag(&info_key).await?.is_some();
         let go_mod_key = StorageKey::mod_only_go_mod(module, version);
+        self.claim.check().await?;
         let go_mod = self.store_go_mod(&go_mod_key, is_visible).await?;
         self.store_entry(self.entry(go_mod, None, Some(refusal))).await?;
         self.store_info(&info_key).await
@@ -267,12 +274,14 @@ impl Recording<'_> {
     async fn store_entry(&self, entry: CatalogEntry) -> Result<(), Failure> {
         let key = StorageKey::catalog_entry(self.module, &self.resolved.version);
         let bytes = Bytes::from(serde_json::to_vec(&entry).expect("an entry always serialises"));
+        self.claim.check().await?;
         self.create_or_replace(&key, &bytes, false, "catalog entry").await?;
         Ok(())
     }
 
     /// The last write: from here on the version exists.
     async fn store_info(self, key: &StorageKey) -> Result<VersionInfo, Failure> {
+        self.claim.check().await?;
         let bytes = serde_json::to_vec(&self.info).expect("an info always serialises");
         match self.worker.storage.create(key, Body::from(bytes)).await {
             Ok(_) => {

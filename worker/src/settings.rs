@@ -1,20 +1,18 @@
 //! What an operator may set about a worker, and the worker put together from it.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{io, sync::Arc};
 
 use stoa_shared::{metrics::Metrics, storage::Storage};
 
 use crate::{
+    claim::Claims,
     discovery_page::DiscoveryPages,
     egress::{Egress, EgressConfig, SetupError},
-    jobs::{RecordingTurns, Worker},
+    jobs::Worker,
     locate::Locator,
     repository::{Repositories, RepositoryLimits},
     vcs::git::{GitConfig, GitVcs},
 };
-
-/// How long a version's lock is remembered: longer than any job holds it.
-const RECORDING_IDLE: Duration = Duration::from_secs(1200);
 
 /// A worker's settings: plain values, filled in by `main` from the configuration.
 #[derive(Debug, Clone)]
@@ -41,12 +39,15 @@ pub enum WorkerSetupError {
 }
 
 impl Worker {
-    /// A worker over `storage` that counts in the process's `metrics`.
+    /// A worker over `storage` that works on what it gets by `claims` and counts in the
+    /// process's `metrics`.
     pub fn new(
         settings: WorkerSettings,
         storage: Arc<dyn Storage>,
+        claims: Claims,
         metrics: Arc<Metrics>,
     ) -> Result<Self, WorkerSetupError> {
+        let refs_freshness = settings.repositories.refs_freshness;
         let rewrites = settings.egress.rewrites.clone();
         let egress = Egress::new(settings.egress)?;
         let git = Arc::new(GitVcs::new(egress.clone(), settings.git, metrics.clone())?);
@@ -55,7 +56,8 @@ impl Worker {
             locator: Locator::new(Arc::new(pages), rewrites),
             repositories: Arc::new(Repositories::new(git, storage.clone(), settings.repositories)),
             storage,
-            recording: RecordingTurns::builder().time_to_idle(RECORDING_IDLE).build(),
+            claims,
+            refs_freshness,
             metrics,
             max_files: settings.max_files,
         })

@@ -17,6 +17,11 @@ pub enum Verdict {
         /// One line for the log.
         reason: String,
     },
+    /// Another worker is at it: look again later, and count no attempt.
+    Postpone {
+        /// How long to wait.
+        after: Duration,
+    },
     /// The job is given up and goes to the dead letters.
     Reject {
         /// One line for the operator.
@@ -33,10 +38,16 @@ const LADDER: [Duration; 4] = [
     Duration::from_secs(600),
 ];
 
+/// How long a job waits whose version another worker is filling.
+const POSTPONEMENT: Duration = Duration::from_secs(1);
+
 impl Verdict {
     /// The verdict over an `attempt` (1 is the first) that failed. Refreshes are not
     /// tried again: the next request for a stale answer asks for a new one.
     pub fn of_failure(task: &Task, attempt: u32, failure: &Failure) -> Self {
+        if failure.is_taken() {
+            return Self::Postpone { after: POSTPONEMENT };
+        }
         if !failure.is_worth_a_retry() || !matches!(task, Task::Fill { .. }) {
             return Self::Done;
         }
@@ -74,6 +85,15 @@ mod tests {
             Verdict::of_failure(&task, 1, &Failure::Absent("no such tag".into())),
             Verdict::Done
         );
+    }
+
+    #[test]
+    fn what_another_worker_is_at_waits_without_an_attempt() {
+        let task = Task::List { module: "example.com/m".parse().unwrap() };
+        let subject = "example.com/m".to_owned();
+        let taken = Failure::Claim(crate::claim::ClaimError::Taken { subject });
+        let verdict = Verdict::of_failure(&task, 9, &taken);
+        assert_eq!(verdict, Verdict::Postpone { after: POSTPONEMENT });
     }
 
     #[test]

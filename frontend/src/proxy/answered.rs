@@ -50,14 +50,14 @@ pub(super) async fn serve(
             Standing::Fresh(good, left) => (Outcome::Hit, good, left),
             Standing::Stale(good) => {
                 if asked.may_ask {
-                    frontend.background.publish(question.task(module));
+                    frontend.background.publish(question.task(module), &asked.request);
                 }
                 (Outcome::Stale, good, STALE_PAUSE)
             }
             Standing::Remembered(failure) => return Err(ApiError::failed(&subject, &failure)),
             Standing::Unknown if !asked.may_ask => return Err(ApiError::not_stored(&subject)),
             Standing::Unknown => {
-                let good = wait(frontend, module, &question, &subject).await?;
+                let good = wait(frontend, asked, module, &question, &subject).await?;
                 (Outcome::Miss, good, STALE_PAUSE.min(settings.freshness))
             }
         };
@@ -84,11 +84,12 @@ pub(super) async fn serve(
 
 async fn wait(
     frontend: &Frontend,
+    asked: &Asked,
     module: &ModulePath,
     question: &Question,
     subject: &str,
 ) -> Result<Good, ApiError> {
-    let outcome = frontend.waits.outcome(module, question).await;
+    let outcome = frontend.waits.outcome(module, question, &asked.request).await;
     match outcome.map_err(|over| ApiError::wait_over(subject, over))? {
         waits::Outcome::Answered(good) => Ok(Arc::unwrap_or_clone(good)),
         waits::Outcome::Failed(failure) => Err(ApiError::failed(subject, &failure)),

@@ -109,7 +109,7 @@ impl Serving<'_> {
         }
         // Not even the entry in storage fits: never the wrong bytes.
         if self.asked.may_ask {
-            self.frontend.background.publish(self.task());
+            self.frontend.background.publish(self.task(), &self.asked.request);
         }
         Err(ApiError::damaged(&self.subject, None))
     }
@@ -236,7 +236,8 @@ impl Serving<'_> {
     /// Has the version filled, together with everyone who waits for it.
     async fn fill(&self) -> Result<(), ApiError> {
         let waits = &self.frontend.waits;
-        let outcome = waits.outcome(&self.id.module, &self.id.question()).await;
+        let outcome =
+            waits.outcome(&self.id.module, &self.id.question(), &self.asked.request).await;
         match outcome.map_err(|over| ApiError::wait_over(&self.subject, over))? {
             waits::Outcome::Filled | waits::Outcome::Answered(_) => Ok(()),
             waits::Outcome::Failed(failure) => Err(ApiError::failed(&self.subject, &failure)),
@@ -255,14 +256,14 @@ impl Serving<'_> {
             return;
         }
         if self.file == File::Zip {
-            self.frontend.background.publish(self.task());
+            self.frontend.background.publish(self.task(), &self.asked.request);
             return;
         }
         let Some(turn) = self.frontend.versions.lookup_turn() else { return };
         let frontend = self.frontend.clone();
         let id = self.id.clone();
         let visible = visible.clone();
-        let task = self.task();
+        let (task, request) = (self.task(), self.asked.request.clone());
         tokio::spawn(async move {
             let _turn = turn;
             let is_unrecorded = async {
@@ -275,7 +276,7 @@ impl Serving<'_> {
                 )
             };
             match is_unrecorded.await {
-                Ok(true) => frontend.background.publish(task),
+                Ok(true) => frontend.background.publish(task, &request),
                 Ok(false) => {}
                 Err(error) => {
                     let error: &dyn std::error::Error = &error;

@@ -14,6 +14,7 @@ use stoa_shared::{
     metrics::{Endpoint, Outcome},
     module::{ModulePath, Version},
     protocol::{self, Request as Wanted},
+    request_id::RequestId,
 };
 
 use self::{file::File, tally::Tally};
@@ -59,6 +60,7 @@ struct Asked {
     /// As it arrived, percent-encoded: memory is keyed by it.
     path: String,
     headers: HeaderMap,
+    request: RequestId,
     is_head: bool,
     /// Whether a job may be started for it.
     may_ask: bool,
@@ -74,6 +76,7 @@ impl Asked {
         Self {
             path: request.uri().path().to_owned(),
             headers: request.headers().clone(),
+            request: request.extensions().get().cloned().unwrap_or_else(RequestId::generate),
             is_head,
             may_ask: !is_head && !disabled,
         }

@@ -26,6 +26,7 @@ use stoa_shared::{
     metrics::Metrics,
     module::ModulePath,
     queue::{Job, JobKey, Queue},
+    request_id::RequestId,
     storage::{Storage, StorageError},
 };
 use tokio::time::Instant;
@@ -112,15 +113,16 @@ impl Waits {
         &self,
         module: &ModulePath,
         question: &Question,
+        request: &RequestId,
     ) -> Result<Outcome, WaitOver> {
         let _waiting = Waiting::begin(&self.parts.metrics);
-        let flight = self.join(module, question);
+        let flight = self.join(module, question, request);
         tokio::time::timeout(self.parts.wait, flight).await.map_err(|_| WaitOver)
     }
 
     /// The flight under way, or a new one.
-    fn join(&self, module: &ModulePath, question: &Question) -> Flight {
-        let job = Job::new(question.task(module));
+    fn join(&self, module: &ModulePath, question: &Question, request: &RequestId) -> Flight {
+        let job = Job::caused_by(request.clone(), question.task(module));
         let key = job.key();
         let mut under_way = self.flights.lock();
         if let Some(flight) = under_way.get(&key).and_then(|known| known.flight.upgrade()) {

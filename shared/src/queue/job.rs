@@ -4,7 +4,10 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::module::{ModulePath, Version, VersionQuery};
+use crate::{
+    module::{ModulePath, Version, VersionQuery},
+    request_id::RequestId,
+};
 
 /// The version of the message format that this program writes.
 const FORMAT: u32 = 1;
@@ -14,6 +17,8 @@ const FORMAT: u32 = 1;
 pub struct Job {
     /// What is to be done.
     pub task: Task,
+    /// The request that caused it, for the log; equal jobs may have different ones.
+    pub request: Option<RequestId>,
 }
 
 /// What is to be done. Every task is idempotent and may run again at any time.
@@ -71,7 +76,12 @@ pub enum JobError {
 impl Job {
     /// A job for `task`.
     pub fn new(task: Task) -> Self {
-        Self { task }
+        Self { task, request: None }
+    }
+
+    /// A job for `task` that a request caused.
+    pub fn caused_by(request: RequestId, task: Task) -> Self {
+        Self { task, request: Some(request) }
     }
 
     /// What the job is about, the same for equal jobs.
@@ -86,7 +96,8 @@ impl Job {
 
     /// The message that goes on the queue.
     pub fn to_message(&self) -> String {
-        serde_json::to_string(&Envelope { format: FORMAT, task: &self.task })
+        let Self { task, request } = self;
+        serde_json::to_string(&Envelope { format: FORMAT, request: request.as_ref(), task })
             .expect("identifiers always serialise")
     }
 
@@ -98,8 +109,9 @@ impl Job {
         if format > FORMAT {
             return Err(JobError::Newer { format });
         }
-        let envelope: Envelope<Task> = serde_json::from_str(message).map_err(unreadable)?;
-        Ok(Self { task: envelope.task })
+        let Envelope { task, request, .. }: Envelope<Task, RequestId> =
+            serde_json::from_str(message).map_err(unreadable)?;
+        Ok(Self { task, request })
     }
 }
 
@@ -137,10 +149,16 @@ struct Header {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Envelope<T> {
+struct Envelope<T, R> {
     format: u32,
+    #[serde(default = "none", skip_serializing_if = "Option::is_none")]
+    request: Option<R>,
     #[serde(flatten)]
     task: T,
+}
+
+fn none<T>() -> Option<T> {
+    None
 }
 
 #[cfg(test)]
@@ -159,6 +177,15 @@ mod tests {
         let message = fill().to_message();
         insta::assert_snapshot!(message, @r#"{"format":1,"kind":"fill","module":"example.com/Mod","version":"v1.2.3"}"#);
         assert_eq!(Job::from_message(&message), Ok(fill()));
+    }
+
+    #[test]
+    fn the_request_travels_along_and_makes_no_other_job() {
+        let job = Job::caused_by("abc-1".parse().unwrap(), fill().task);
+        let message = job.to_message();
+        insta::assert_snapshot!(message, @r#"{"format":1,"request":"abc-1","kind":"fill","module":"example.com/Mod","version":"v1.2.3"}"#);
+        assert_eq!(Job::from_message(&message), Ok(job.clone()));
+        assert_eq!(job.key(), fill().key());
     }
 
     #[test]

@@ -72,6 +72,11 @@ impl StorageKey {
         Self(format!("_stoa/repositories/{id}.json"))
     }
 
+    /// Who works on something; `id` is a hash of what.
+    pub fn claim(id: &str) -> Self {
+        Self(format!("_stoa/claims/{id}.json"))
+    }
+
     /// A key that a listing gave.
     pub fn listed(key: String) -> Self {
         Self(key)
@@ -106,6 +111,11 @@ impl KeyPrefix {
     /// All catalog entries.
     pub fn catalog() -> Self {
         Self("_stoa/catalog/".to_owned())
+    }
+
+    /// All claims.
+    pub fn claims() -> Self {
+        Self("_stoa/claims/".to_owned())
     }
 
     /// For contract suites.

@@ -5,9 +5,11 @@ use std::{sync::Arc, time::Duration};
 use stoa_shared::{
     metrics::{JobKind, JobOutcome, Metrics},
     queue::{Delivery, Job, JobError, Queue, QueueError, Task},
+    request_id::RequestId,
 };
 use tokio::{task::JoinSet, time::Instant};
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 use crate::{failure::Failure, jobs::Worker, verdict::Verdict};
 
@@ -84,6 +86,17 @@ impl Slot {
                 return self.queue.dead_letter(delivery, &reason).await;
             }
         };
+        let span = tracing::info_span!(
+            "job",
+            request.id = job.request.as_ref().map(RequestId::as_str),
+            job.kind = job.task.kind(),
+            job.attempt = delivery.attempt,
+            module.path = %job.task.module(),
+        );
+        self.work(job, delivery).instrument(span).await
+    }
+
+    async fn work(&self, job: Job, delivery: Delivery) -> Result<(), QueueError> {
         let started = Instant::now();
         let Some(outcome) = self.run_job(&job).await else {
             return self.queue.release(delivery).await;
@@ -109,6 +122,7 @@ impl Slot {
                 self.queue.retry(delivery, after, &reason).await?;
                 self.queue.announce(&key).await
             }
+            Verdict::Postpone { after } => self.queue.postpone(delivery, after).await,
             Verdict::Reject { reason } => {
                 self.queue.dead_letter(delivery, &reason).await?;
                 self.queue.announce(&key).await
@@ -120,7 +134,8 @@ impl Slot {
     /// other; `None` if it was cut off by the end of the grace period.
     async fn run_job(&self, job: &Job) -> Option<Result<(), Failure>> {
         let (worker, task) = (self.worker.clone(), job.task.clone());
-        let mut running = tokio::spawn(async move { worker.run(&task).await });
+        let running = async move { worker.run(&task).await };
+        let mut running = tokio::spawn(running.in_current_span());
         let cut_off = async {
             self.shutdown.cancelled().await;
             tokio::time::sleep(self.grace).await;
@@ -144,13 +159,12 @@ impl Slot {
     }
 
     fn report(&self, job: &Job, outcome: &Result<(), Failure>, verdict: &Verdict, took: Duration) {
-        let kind = job.task.kind();
-        let module = job.task.module();
         let duration_ms = took.as_millis() as u64;
         let counted = match (outcome, verdict) {
             (Ok(()), _) => JobOutcome::Done,
             (Err(_), Verdict::Done) => JobOutcome::Failed,
             (Err(_), Verdict::Retry { .. }) => JobOutcome::Retried,
+            (Err(_), Verdict::Postpone { .. }) => JobOutcome::Postponed,
             (Err(_), Verdict::Reject { .. }) => JobOutcome::Dead,
         };
         let kind_label = job_kind(&job.task);
@@ -158,17 +172,25 @@ impl Slot {
         self.metrics.job_duration(kind_label).observe(took.as_secs_f64());
         match (outcome, verdict) {
             (Ok(()), _) => {
-                tracing::info!(job.kind = kind, module.path = %module, duration_ms, "job done");
+                tracing::info!(duration_ms, "job done");
             }
             (Err(failure), Verdict::Done) => {
-                tracing::info!(job.kind = kind, module.path = %module, duration_ms, reason = describe(failure), "job found nothing");
+                tracing::info!(duration_ms, reason = describe(failure), "job found nothing");
+            }
+            (Err(failure), Verdict::Postpone { .. }) => {
+                tracing::debug!(duration_ms, reason = describe(failure), "job postponed");
             }
             (Err(failure), Verdict::Retry { after, .. }) => {
                 let after_s = after.as_secs();
-                tracing::warn!(job.kind = kind, module.path = %module, duration_ms, after_s, reason = describe(failure), "job will be tried again");
+                tracing::warn!(
+                    duration_ms,
+                    after_s,
+                    reason = describe(failure),
+                    "job will be tried again"
+                );
             }
             (Err(failure), Verdict::Reject { .. }) => {
-                tracing::error!(job.kind = kind, module.path = %module, duration_ms, reason = describe(failure), "job buried");
+                tracing::error!(duration_ms, reason = describe(failure), "job buried");
             }
         }
     }

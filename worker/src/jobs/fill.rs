@@ -8,11 +8,9 @@ use crate::{failure::Failure, resolve};
 impl Worker {
     /// Fills one version, unless it is there already.
     pub(super) async fn fill(&self, module: &ModulePath, version: &Version) -> Result<(), Failure> {
-        {
-            let _turn = self.turn(module, version).await;
-            if self.is_complete(module, version).await? {
-                return Ok(());
-            }
+        let claim = self.claim(module, version).await?;
+        if self.is_complete(module, version).await? {
+            return Ok(());
         }
         let query = VersionQuery::from(version.clone());
         let opened = self.open(module).await?;
@@ -23,7 +21,7 @@ impl Worker {
                 resolved.version
             )));
         }
-        self.record(module, &opened, &resolved).await?;
+        self.record_claimed(&claim, module, &opened, &resolved).await?;
         Ok(())
     }
 }

@@ -3,20 +3,20 @@
 mod fill;
 mod refresh;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
+use jiff::Timestamp;
 use stoa_shared::{
     answer::Question,
     metrics::Metrics,
     module::{ModulePath, Version},
-    queue::Task,
+    queue::{Job, Task},
     storage::Storage,
 };
 
-use tokio::sync::Mutex;
-
 use crate::{
     answers,
+    claim::{Claim, ClaimError, Claims},
     failure::Failure,
     locate::{Located, Locator, Repository as Location},
     repository::{Repositories, Repository},
@@ -28,14 +28,18 @@ pub struct Worker {
     pub(crate) storage: Arc<dyn Storage>,
     pub(crate) locator: Locator,
     pub(crate) repositories: Arc<Repositories>,
-    /// Whose turn it is to record a version, while it lasts.
-    pub(crate) recording: RecordingTurns,
+    /// Whose turn it is to work on a version or a question.
+    pub(crate) claims: Claims,
+    /// An answer this young needs no new question: the listing of refs that it would be
+    /// made from may be as old.
+    pub(crate) refs_freshness: Duration,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) max_files: u64,
 }
 
-/// One lock per version that is being recorded.
-pub(crate) type RecordingTurns = moka::sync::Cache<(ModulePath, Version), Arc<Mutex<()>>>;
+/// How long a job waits for another worker that is at the same thing. Most fills take no
+/// longer; who waits for a longer one shall not hold the slot meanwhile.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// A module found in its repository; nothing of the repository was asked yet.
 pub(crate) struct Opened {
@@ -54,10 +58,37 @@ impl Worker {
             Task::Latest { module } => self.refresh_latest(module).await,
             Task::Query { module, query } => self.refresh_query(module, query).await,
         };
-        if let Err(failure) = &outcome {
+        if let Err(failure) = &outcome
+            && !failure.is_taken()
+        {
             self.store_failure(task, failure).await;
         }
         outcome
+    }
+
+    /// The right to fill a version: its fetch and the writing of its files.
+    pub(crate) async fn claim(
+        &self,
+        module: &ModulePath,
+        version: &Version,
+    ) -> Result<Claim, ClaimError> {
+        self.claims.take(&format!("{module}@{version}"), PATIENCE).await
+    }
+
+    /// The right to ask a repository a question whose answer is stored, unless somebody
+    /// has just stored it.
+    pub(crate) async fn claim_question(
+        &self,
+        module: &ModulePath,
+        question: &Question,
+    ) -> Result<Option<Claim>, Failure> {
+        let subject = Job::new(question.task(module)).key().to_string();
+        let claim = self.claims.take(&subject, PATIENCE).await?;
+        let good = answers::load(&*self.storage, module, question).await?;
+        let age = good.and_then(|answer| answer.good).map(|good| {
+            Duration::try_from(Timestamp::now().duration_since(good.at)).unwrap_or(Duration::MAX)
+        });
+        Ok(age.is_none_or(|age| age > self.refs_freshness).then_some(claim))
     }
 
     /// Stores why a job failed, for whoever waits. That storage refuses this too is

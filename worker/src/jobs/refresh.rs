@@ -33,6 +33,9 @@ impl Worker {
     /// Refreshes the answer of `@latest`, and stores the version it names, which is
     /// what will be asked for next. Like the list, it outlives its repository.
     pub(super) async fn refresh_latest(&self, module: &ModulePath) -> Result<(), Failure> {
+        let Some(_claim) = self.claim_question(module, &Question::Latest).await? else {
+            return Ok(());
+        };
         let info = match self.latest_of_origin(module).await {
             Err(failure) if failure.meaning().is_definite() => {
                 let stored = self.stored_versions(module).await?;
@@ -60,6 +63,8 @@ impl Worker {
         module: &ModulePath,
         query: &VersionQuery,
     ) -> Result<(), Failure> {
+        let question = Question::Query(query.clone());
+        let Some(_claim) = self.claim_question(module, &question).await? else { return Ok(()) };
         let opened = self.open(module).await?;
         let resolved = resolve::resolve(&opened.repository, module, &opened.place, query).await?;
         let info = self.record(module, &opened, &resolved).await?;
