@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use stoa_shared::{
     answer::{Answer, Question},
     module::{ModulePath, Version},
-    queue::{Job, JobKey, Lane},
+    queue::{Completion, Job, Lane},
     storage::{StorageError, head_if_present},
 };
 use tokio::{
@@ -90,13 +90,13 @@ impl Asking {
     }
 
     /// Returns when our job is announced as completed, or may have been.
-    async fn completed(&self, completions: &mut broadcast::Receiver<JobKey>) {
+    async fn completed(&self, completions: &mut broadcast::Receiver<Completion>) {
         let key = self.job.key();
         loop {
             match completions.recv().await {
-                Ok(completed) if completed == key => return,
-                Ok(_) => {}
-                Err(RecvError::Lagged(_)) => return,
+                Ok(Completion::Of(completed)) if completed == key => return,
+                Ok(Completion::Of(_)) => {}
+                Ok(Completion::MaybeMissed) | Err(RecvError::Lagged(_)) => return,
                 Err(RecvError::Closed) => std::future::pending().await,
             }
         }

@@ -10,7 +10,10 @@ use std::{
 
 use async_trait::async_trait;
 use stoa_shared::{
-    queue::{DeadLetter, Delivery, Depth, EmbeddedQueue, Job, JobKey, Lane, Queue, QueueError},
+    queue::{
+        Completion, DeadLetter, Delivery, Depth, EmbeddedQueue, Job, JobKey, Lane, Queue,
+        QueueError,
+    },
     storage::{
         Body, DiskStorage, ETag, GetOptions, KeyPrefix, Object, ObjectMeta, Page, Storage,
         StorageError, StorageKey,
@@ -139,12 +142,20 @@ impl Queue for WatchedQueue {
         self.inner.announce(completed).await
     }
 
-    fn completions(&self) -> broadcast::Receiver<JobKey> {
+    fn completions(&self) -> broadcast::Receiver<Completion> {
         self.inner.completions()
     }
 
     async fn dead_letters(&self) -> Result<Vec<DeadLetter>, QueueError> {
         self.inner.dead_letters().await
+    }
+
+    async fn replay_dead_letter(&self, id: &str) -> Result<(), QueueError> {
+        self.inner.replay_dead_letter(id).await
+    }
+
+    async fn drop_dead_letter(&self, id: &str) -> Result<(), QueueError> {
+        self.inner.drop_dead_letter(id).await
     }
 
     async fn depth(&self) -> Result<Depth, QueueError> {

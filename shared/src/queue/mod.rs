@@ -11,6 +11,7 @@ mod job;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use tokio::sync::broadcast;
 
 pub use embedded::EmbeddedQueue;
@@ -63,14 +64,22 @@ pub trait Queue: Send + Sync + 'static {
     async fn release(&self, delivery: Delivery) -> Result<(), QueueError>;
 
     /// Tells every subscriber, in every process, that the job's outcome is in storage.
+    /// Best effort: an announcement may get lost, and never waits for a broker.
     async fn announce(&self, completed: &JobKey) -> Result<(), QueueError>;
 
     /// Completions from now on. A subscriber that lags sees `RecvError::Lagged`
-    /// and must look in storage itself.
-    fn completions(&self) -> broadcast::Receiver<JobKey>;
+    /// and must look in storage itself, as after [`Completion::MaybeMissed`].
+    fn completions(&self) -> broadcast::Receiver<Completion>;
 
-    /// The dead letters, oldest first.
+    /// The dead letters, oldest first; the first thousands, where there are more.
     async fn dead_letters(&self) -> Result<Vec<DeadLetter>, QueueError>;
+
+    /// The dead letter becomes a job again, in the lane it came from and as if it had
+    /// never been tried. In doubt the job runs twice and is not lost.
+    async fn replay_dead_letter(&self, id: &str) -> Result<(), QueueError>;
+
+    /// The dead letter is thrown away.
+    async fn drop_dead_letter(&self, id: &str) -> Result<(), QueueError>;
 
     /// How many jobs wait or run, for metrics and scaling.
     async fn depth(&self) -> Result<Depth, QueueError>;
@@ -90,6 +99,16 @@ pub struct Delivery {
     pub receipt: String,
 }
 
+/// What a subscriber hears.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Completion {
+    /// The outcome of this job is in storage.
+    Of(JobKey),
+    /// Subscribed only now, or anew: what was announced before is not heard any more.
+    /// Whoever waits looks in storage.
+    MaybeMissed,
+}
+
 /// A job that was given up.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct DeadLetter {
@@ -101,6 +120,10 @@ pub struct DeadLetter {
     pub attempts: u32,
     /// Why it was given up.
     pub reason: String,
+    /// Where it waited, and would wait again.
+    pub lane: Lane,
+    /// When it was given up, where that is known.
+    pub buried_at: Option<Timestamp>,
 }
 
 /// How much is outstanding.
@@ -133,5 +156,11 @@ pub enum QueueError {
     UnknownDelivery {
         /// The delivery's receipt.
         receipt: String,
+    },
+    /// There is no such dead letter (any longer).
+    #[error("there is no dead letter {id}")]
+    UnknownDeadLetter {
+        /// The dead letter's id.
+        id: String,
     },
 }

@@ -4,7 +4,7 @@ use std::{path::Path, sync::Mutex};
 
 use async_trait::async_trait;
 use stoa_shared::{
-    queue::{DeadLetter, Depth, EmbeddedQueue, JobKey, Lane},
+    queue::{Completion, DeadLetter, Depth, EmbeddedQueue, JobKey, Lane},
     storage::DiskStorage,
 };
 use tokio::sync::broadcast::Receiver;
@@ -21,7 +21,7 @@ const HAPPENS_WITHIN: Duration = Duration::from_secs(30);
 /// A queue on which somebody publishes an equal job just before an acknowledgement.
 struct Crowded {
     queue: EmbeddedQueue,
-    latecomer: Mutex<Option<Receiver<JobKey>>>,
+    latecomer: Mutex<Option<Receiver<Completion>>>,
 }
 
 #[async_trait]
@@ -62,12 +62,20 @@ impl Queue for Crowded {
         self.queue.announce(completed).await
     }
 
-    fn completions(&self) -> Receiver<JobKey> {
+    fn completions(&self) -> Receiver<Completion> {
         self.queue.completions()
     }
 
     async fn dead_letters(&self) -> Result<Vec<DeadLetter>, QueueError> {
         self.queue.dead_letters().await
+    }
+
+    async fn replay_dead_letter(&self, id: &str) -> Result<(), QueueError> {
+        self.queue.replay_dead_letter(id).await
+    }
+
+    async fn drop_dead_letter(&self, id: &str) -> Result<(), QueueError> {
+        self.queue.drop_dead_letter(id).await
     }
 
     async fn depth(&self) -> Result<Depth, QueueError> {
@@ -117,5 +125,5 @@ async fn who_publishes_while_an_equal_job_is_given_back_hears_of_its_end() {
     let heard = tokio::time::timeout(HAPPENS_WITHIN, heard).await;
     shutdown.cancel();
     consumer.await.unwrap();
-    assert_eq!(heard.expect("nothing was announced"), Ok(job.key()));
+    assert_eq!(heard.expect("nothing was announced"), Ok(Completion::Of(job.key())));
 }

@@ -59,10 +59,19 @@ pub(super) struct Record {
 
 /// A dead letter; its identifier is the file's name.
 #[derive(Serialize, Deserialize)]
-struct Buried {
-    message: String,
+pub(super) struct Buried {
+    pub(super) message: String,
     attempts: u32,
     reason: String,
+    /// Where the job waited; not in files of before this was written down.
+    #[serde(default = "background")]
+    pub(super) lane: Lane,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    buried_at: Option<Timestamp>,
+}
+
+fn background() -> Lane {
+    Lane::Background
 }
 
 impl Record {
@@ -115,7 +124,13 @@ impl Files {
     /// Moves a job to the dead letters: killed in between, it is both, and the next
     /// start removes the job.
     pub(super) fn bury(&self, sequence: Sequence, job: &Record, reason: String) -> io::Result<()> {
-        let buried = Buried { message: job.message.clone(), attempts: job.attempt, reason };
+        let buried = Buried {
+            message: job.message.clone(),
+            attempts: job.attempt,
+            reason,
+            lane: job.lane,
+            buried_at: Some(Timestamp::now()),
+        };
         self.scratch.write(&file(&self.dead, sequence), &serde_json::to_vec(&buried)?)?;
         self.remove(sequence)
     }
@@ -124,16 +139,29 @@ impl Files {
     pub(super) fn dead_letters(&self) -> io::Result<Vec<DeadLetter>> {
         let mut letters = Vec::new();
         for sequence in sequences(&self.dead)? {
-            let Some(text) = read(&file(&self.dead, sequence))? else { continue };
-            let Buried { message, attempts, reason } =
-                serde_json::from_str(&text).unwrap_or_else(|error| Buried {
-                    reason: format!("unreadable dead letter: {error}"),
-                    message: text,
-                    attempts: 0,
-                });
-            letters.push(DeadLetter { id: sequence.to_string(), message, attempts, reason });
+            let Some(buried) = self.dead_letter(sequence)? else { continue };
+            let Buried { message, attempts, reason, lane, buried_at } = buried;
+            let id = sequence.to_string();
+            letters.push(DeadLetter { id, message, attempts, reason, lane, buried_at });
         }
         Ok(letters)
+    }
+
+    /// One dead letter, if there is one of that sequence.
+    pub(super) fn dead_letter(&self, sequence: Sequence) -> io::Result<Option<Buried>> {
+        let Some(text) = read(&file(&self.dead, sequence))? else { return Ok(None) };
+        Ok(Some(serde_json::from_str(&text).unwrap_or_else(|error| Buried {
+            reason: format!("unreadable dead letter: {error}"),
+            message: text,
+            attempts: 0,
+            lane: Lane::Background,
+            buried_at: None,
+        })))
+    }
+
+    /// Removes a dead letter.
+    pub(super) fn drop_dead_letter(&self, sequence: Sequence) -> io::Result<()> {
+        directory::remove(&file(&self.dead, sequence))
     }
 
     fn read(&self) -> io::Result<Stored> {
@@ -164,8 +192,7 @@ fn sequences(directory: &Path) -> io::Result<Vec<Sequence>> {
     for entry in fs::read_dir(directory)? {
         let name = entry?.file_name();
         let number = name.to_str().and_then(|name| name.strip_suffix(".json"));
-        let sequence = number.and_then(|number| number.parse().ok()).map(Sequence);
-        found.extend(sequence.filter(|sequence| file(directory, *sequence).ends_with(&name)));
+        found.extend(number.and_then(Sequence::parse));
     }
     found.sort_unstable();
     Ok(found)

@@ -62,6 +62,12 @@ impl Sequence {
     pub(super) fn next(self) -> Self {
         Self(self.0.saturating_add(1))
     }
+
+    /// Reads what `Display` wrote, and nothing else.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        let sequence = Self(text.parse().ok()?);
+        (sequence.to_string() == text).then_some(sequence)
+    }
 }
 
 impl fmt::Display for Sequence {
@@ -202,6 +208,11 @@ impl Index {
     pub(super) fn bury(&mut self, sequence: Sequence) {
         self.remove(sequence);
         self.dead += 1;
+    }
+
+    /// A dead letter is none any longer.
+    pub(super) fn unbury(&mut self) {
+        self.dead = self.dead.saturating_sub(1);
     }
 
     pub(super) fn depth(&self) -> Depth {

@@ -36,7 +36,7 @@ use tokio::{
     time::{self, Instant},
 };
 
-use super::{DeadLetter, Delivery, Depth, Job, JobKey, Lane, Queue, QueueError};
+use super::{Completion, DeadLetter, Delivery, Depth, Job, JobKey, Lane, Queue, QueueError};
 use crate::directory::DirectoryError;
 use files::{Files, Record};
 use index::{IN_HAND, Index, Sequence};
@@ -56,7 +56,7 @@ const AFTER_FAULT: Duration = Duration::from_secs(10);
 /// again, as a broker would; the first consumer's hand on it is then void.
 pub struct EmbeddedQueue {
     shared: Arc<Kept>,
-    completions: broadcast::Sender<JobKey>,
+    completions: broadcast::Sender<Completion>,
 }
 
 /// What publishers, consumers and their writes on other threads share.
@@ -65,6 +65,8 @@ struct Kept {
     state: Mutex<State>,
     /// One permit for each job that is ready.
     ready: Arc<Semaphore>,
+    /// Held by whoever changes the dead letters.
+    burial: Mutex<()>,
     /// A job became delayed: who sleeps until the next delayed job looks again.
     delayed: Notify,
 }
@@ -84,6 +86,13 @@ enum Verdict {
     Done,
     Retry { delay: Duration, reason: String },
     Dead { reason: String },
+}
+
+/// What becomes of a dead letter that leaves its grave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Exhumed {
+    Replayed,
+    Dropped,
 }
 
 impl EmbeddedQueue {
@@ -106,7 +115,13 @@ impl EmbeddedQueue {
             index.insert(sequence, record, due);
         }
         let state = State { index, next: stored.next, accepting: HashMap::new() };
-        let shared = Kept { files, state: Mutex::new(state), ready, delayed: Notify::new() };
+        let shared = Kept {
+            files,
+            state: Mutex::new(state),
+            ready,
+            burial: Mutex::default(),
+            delayed: Notify::new(),
+        };
         let (completions, _) = broadcast::channel(COMPLETIONS);
         Ok(Self { shared: Arc::new(shared), completions })
     }
@@ -114,8 +129,15 @@ impl EmbeddedQueue {
     /// Writes the verdict down on a thread where that may block. It finishes there also
     /// when the caller is dropped.
     async fn settle(&self, delivery: Delivery, verdict: Verdict) -> Result<(), QueueError> {
+        self.blocking(move |shared| shared.settle(delivery.receipt, verdict)).await
+    }
+
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Kept) -> Result<T, QueueError> + Send + 'static,
+    ) -> Result<T, QueueError> {
         let shared = Arc::clone(&self.shared);
-        task::spawn_blocking(move || shared.settle(delivery.receipt, verdict))
+        task::spawn_blocking(move || work(&shared))
             .await
             .map_err(|error| unavailable(io::Error::from(error)))?
     }
@@ -189,21 +211,26 @@ impl Queue for EmbeddedQueue {
 
     async fn announce(&self, completed: &JobKey) -> Result<(), QueueError> {
         // An error says that nobody listens, which is nobody's loss.
-        let _ = self.completions.send(completed.clone());
+        let _ = self.completions.send(Completion::Of(completed.clone()));
         Ok(())
     }
 
-    fn completions(&self) -> broadcast::Receiver<JobKey> {
+    fn completions(&self) -> broadcast::Receiver<Completion> {
         self.completions.subscribe()
     }
 
     async fn dead_letters(&self) -> Result<Vec<DeadLetter>, QueueError> {
-        let shared = Arc::clone(&self.shared);
-        task::spawn_blocking(move || shared.files.dead_letters())
-            .await
-            .map_err(io::Error::from)
-            .and_then(|letters| letters)
-            .map_err(unavailable)
+        self.blocking(|shared| shared.files.dead_letters().map_err(unavailable)).await
+    }
+
+    async fn replay_dead_letter(&self, id: &str) -> Result<(), QueueError> {
+        let id = id.to_owned();
+        self.blocking(move |shared| shared.exhume(&id, Exhumed::Replayed)).await
+    }
+
+    async fn drop_dead_letter(&self, id: &str) -> Result<(), QueueError> {
+        let id = id.to_owned();
+        self.blocking(move |shared| shared.exhume(&id, Exhumed::Dropped)).await
     }
 
     async fn depth(&self) -> Result<Depth, QueueError> {
@@ -267,6 +294,39 @@ impl Kept {
             }
         };
         written.map_err(unavailable)
+    }
+
+    /// Takes a dead letter out of its grave. Killed between the job's file and the
+    /// letter's removal, it is both, and at worst the job runs once more.
+    fn exhume(&self, id: &str, exhumed: Exhumed) -> Result<(), QueueError> {
+        let unknown = || QueueError::UnknownDeadLetter { id: id.to_owned() };
+        let sequence = Sequence::parse(id).ok_or_else(unknown)?;
+        let _alone = self.burial.lock().unwrap_or_else(PoisonError::into_inner);
+        let buried = self.files.dead_letter(sequence).map_err(unavailable)?;
+        let buried = buried.ok_or_else(unknown)?;
+        if exhumed == Exhumed::Replayed {
+            self.accept_again(Record::new(buried.message, buried.lane)).map_err(unavailable)?;
+        }
+        self.files.drop_dead_letter(sequence).map_err(unavailable)?;
+        self.state().index.unbury();
+        Ok(())
+    }
+
+    /// Writes a job down anew, unless an equal one is there.
+    fn accept_again(&self, record: Record) -> io::Result<()> {
+        let key = Job::from_message(&record.message).ok().map(|job| job.key());
+        let sequence = {
+            let mut state = self.state();
+            if key.is_some_and(|key| state.index.lift(&key, record.lane)) {
+                return Ok(());
+            }
+            let sequence = state.next;
+            state.next = sequence.next();
+            sequence
+        };
+        self.files.write(sequence, &record)?;
+        self.state().index.insert(sequence, record, None);
+        Ok(())
     }
 
     fn delay(&self, sequence: Sequence, record: Record, delay: Duration) {
