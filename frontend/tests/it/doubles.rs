@@ -131,8 +131,8 @@ impl Queue for WatchedQueue {
         self.inner.dead_letter(delivery, reason).await
     }
 
-    async fn release(&self, delivery: Delivery) -> Result<(), QueueError> {
-        self.inner.release(delivery).await
+    async fn release(&self, delivery: Delivery, delay: Duration) -> Result<(), QueueError> {
+        self.inner.release(delivery, delay).await
     }
 
     async fn announce(&self, completed: &JobKey) -> Result<(), QueueError> {

@@ -116,6 +116,8 @@ labels! {
         Failed = "failed",
         /// It goes back to the queue for another attempt.
         Retried = "retried",
+        /// It goes back uncounted, because another worker is at the same thing.
+        Postponed = "postponed",
         /// It was given up.
         Dead = "dead",
     }

@@ -73,7 +73,7 @@ pub async fn a_retried_job_comes_again_after_its_delay_with_a_higher_attempt(
         let again = receive(&queue).await;
         assert!(begun.elapsed() >= delay, "came {:?} after the retry", begun.elapsed());
         assert_eq!((again.job.as_ref(), again.attempt), (Ok(&job(1)), attempt + 1));
-        queue.release(again).await.unwrap();
+        queue.release(again, Duration::ZERO).await.unwrap();
     }
     let hour = Duration::from_secs(3600);
     queue.retry(receive(&queue).await, hour, "the origin is down").await.unwrap();
@@ -164,9 +164,15 @@ pub async fn a_released_job_comes_again_with_the_same_attempt(queue: Arc<dyn Que
     for _ in 0..5 {
         let delivery = receive(&queue).await;
         assert_eq!((delivery.job.as_ref(), delivery.attempt), (Ok(&job(1)), 1));
-        queue.release(delivery).await.unwrap();
+        queue.release(delivery, Duration::ZERO).await.unwrap();
     }
-    queue.acknowledge(receive(&queue).await).await.unwrap();
+    let delay = Duration::from_millis(300);
+    let begun = Instant::now();
+    queue.release(receive(&queue).await, delay).await.unwrap();
+    let delivery = receive(&queue).await;
+    assert_eq!((delivery.job.as_ref(), delivery.attempt), (Ok(&job(1)), 1));
+    assert!(begun.elapsed() >= delay, "came {:?} after the release", begun.elapsed());
+    queue.acknowledge(delivery).await.unwrap();
     settles_at(&queue, Depth::default()).await;
 }
 
@@ -220,14 +226,14 @@ pub async fn a_delivery_is_given_back_once(queue: Arc<dyn Queue>) {
         receipt: receipt.to_owned(),
     };
     let stale = delivery.receipt.clone();
-    queue.release(delivery).await.unwrap();
+    queue.release(delivery, Duration::ZERO).await.unwrap();
     let current = receive(&queue).await;
     for receipt in [stale.as_str(), "", "never given"] {
         for refused in [
             queue.acknowledge(copy(receipt)).await,
             queue.retry(copy(receipt), Duration::ZERO, "late").await,
             queue.dead_letter(copy(receipt), "late").await,
-            queue.release(copy(receipt)).await,
+            queue.release(copy(receipt), Duration::ZERO).await,
         ] {
             let is_unknown = matches!(refused, Err(QueueError::UnknownDelivery { .. }));
             assert!(is_unknown, "{receipt:?}: {refused:?}");

@@ -59,9 +59,9 @@ pub trait Queue: Send + Sync + 'static {
     /// The job goes to the dead letters, with the reason.
     async fn dead_letter(&self, delivery: Delivery, reason: &str) -> Result<(), QueueError>;
 
-    /// The job was not begun or not finished (shutdown); it is delivered again at
-    /// once, `attempt` unchanged.
-    async fn release(&self, delivery: Delivery) -> Result<(), QueueError>;
+    /// The job was not begun or not finished (shutdown, another worker is at it); it is
+    /// delivered again after `delay`, `attempt` unchanged.
+    async fn release(&self, delivery: Delivery, delay: Duration) -> Result<(), QueueError>;
 
     /// Tells every subscriber, in every process, that the job's outcome is in storage.
     /// Best effort: an announcement may get lost, and never waits for a broker.

@@ -118,6 +118,9 @@ impl Index {
                 self.ready.insert((before.min(lane), sequence));
             }
             State::Delayed(due) if lane == Lane::Interactive => {
+                // A user's hurry is no step of the ladder: an outage lasts as long as it
+                // lasts, however often it is asked in the meantime.
+                entry.record.attempt = entry.record.attempt.saturating_sub(1).max(1);
                 self.delayed.remove(&(due, sequence));
                 self.make_ready(sequence);
             }

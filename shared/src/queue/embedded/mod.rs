@@ -202,10 +202,15 @@ impl Queue for EmbeddedQueue {
         self.settle(delivery, Verdict::Dead { reason: reason.to_owned() }).await
     }
 
-    async fn release(&self, delivery: Delivery) -> Result<(), QueueError> {
+    async fn release(&self, delivery: Delivery, delay: Duration) -> Result<(), QueueError> {
         let mut state = self.shared.state();
-        let (sequence, _) = state.index.take_back(&delivery.receipt)?;
-        state.index.make_ready(sequence);
+        let (sequence, record) = state.index.take_back(&delivery.receipt)?;
+        if delay.is_zero() {
+            state.index.make_ready(sequence);
+            return Ok(());
+        }
+        drop(state);
+        self.shared.delay(sequence, record, delay.min(LONGEST_DELAY));
         Ok(())
     }
 
