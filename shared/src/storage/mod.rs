@@ -175,6 +175,12 @@ pub enum StorageError {
         #[source]
         source: io::Error,
     },
+    /// No object can have such a name here, now or later.
+    #[error("{key}: the name is too long for storage")]
+    NameTooLong {
+        /// The key to be written.
+        key: String,
+    },
     /// The store itself is in trouble; the same call may succeed later.
     #[error("{key}: storage is unavailable")]
     Unavailable {

@@ -12,8 +12,16 @@ use crate::directory::sync_parent;
 /// The directories that were created and may still vanish by a power cut.
 #[derive(Debug, Default)]
 pub(super) struct Directories {
-    unsettled: Mutex<HashSet<PathBuf>>,
+    unsettled: Mutex<Unsettled>,
     settled: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Unsettled {
+    /// Being synced.
+    under_way: HashSet<PathBuf>,
+    /// Could not be synced: whoever needs one tries again.
+    doubtful: HashSet<PathBuf>,
 }
 
 impl Directories {
@@ -27,9 +35,12 @@ impl Directories {
         }
         let synced = created.iter().try_for_each(|path| sync_parent(path));
         let mut unsettled = self.unsettled.lock().unwrap_or_else(PoisonError::into_inner);
-        created.iter().for_each(|path| {
-            unsettled.remove(path);
-        });
+        for path in created {
+            unsettled.under_way.remove(&path);
+            if synced.is_err() {
+                unsettled.doubtful.insert(path);
+            }
+        }
         self.settled.notify_all();
         outcome.and(synced)
     }
@@ -38,20 +49,29 @@ impl Directories {
     /// the caller has synced the one around it. An error ends the row.
     fn create_missing(&self, path: &Path) -> (Vec<PathBuf>, io::Result<()>) {
         let unsettled = self.unsettled.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_on_the_way = |unsettled: &mut HashSet<PathBuf>| {
-            !unsettled.is_empty() && path.ancestors().any(|path| unsettled.contains(path))
+        let is_on_the_way = |unsettled: &mut Unsettled| {
+            let under_way = &unsettled.under_way;
+            !under_way.is_empty() && path.ancestors().any(|path| under_way.contains(path))
         };
         let waited = self.settled.wait_while(unsettled, is_on_the_way);
         let mut unsettled = waited.unwrap_or_else(PoisonError::into_inner);
         let mut missing: Vec<_> = path.ancestors().take_while(|path| !path.is_dir()).collect();
         missing.reverse();
         let mut created = Vec::with_capacity(missing.len());
+        if !unsettled.doubtful.is_empty() {
+            for path in path.ancestors() {
+                if let Some(path) = unsettled.doubtful.take(path) {
+                    unsettled.under_way.insert(path.clone());
+                    created.insert(0, path);
+                }
+            }
+        }
         for path in missing {
             // Nobody else creates directories here, so what is in the way is a file.
             if let Err(error) = fs::create_dir(path) {
                 return (created, Err(error));
             }
-            unsettled.insert(path.to_owned());
+            unsettled.under_way.insert(path.to_owned());
             created.push(path.to_owned());
         }
         (created, Ok(()))
@@ -77,7 +97,7 @@ mod tests {
             })
         });
         creators.collect::<Vec<_>>().into_iter().for_each(|creator| creator.join().unwrap());
-        assert!(directories.unsettled.lock().unwrap().is_empty());
+        assert!(directories.unsettled.lock().unwrap().under_way.is_empty());
     }
 
     #[test]
@@ -90,6 +110,6 @@ mod tests {
         directories.create(&too_long).unwrap_err();
         assert!(root.path().join("a").is_dir());
         directories.create(&root.path().join("a/b")).unwrap();
-        assert!(directories.unsettled.lock().unwrap().is_empty());
+        assert!(directories.unsettled.lock().unwrap().under_way.is_empty());
     }
 }

@@ -212,6 +212,9 @@ async fn blocking<T: Send + 'static>(
 }
 
 fn unavailable(key: &str, source: io::Error) -> StorageError {
+    if source.kind() == io::ErrorKind::InvalidFilename {
+        return StorageError::NameTooLong { key: key.to_owned() };
+    }
     StorageError::Unavailable { key: key.to_owned(), source: source.into() }
 }
 
