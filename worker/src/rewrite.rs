@@ -15,15 +15,25 @@ pub struct Rewrites {
 }
 
 impl Rewrites {
-    /// Where to connect to instead of `url`, and whether the operator said so.
+    /// Where to connect to instead of `url`, and whether the operator said so. A path
+    /// that would leave the target once somebody decodes it is not replaced: what follows
+    /// a prefix comes from strangers.
     pub fn apply(&self, url: &Url) -> Remote {
-        let replaced =
-            self.rules.iter().find_map(|rule| Url::parse(&rule.apply(url.as_str())?).ok());
+        let replaced = match hides_separators(url) {
+            true => None,
+            false => self.rules.iter().find_map(|rule| Url::parse(&rule.apply(url.as_str())?).ok()),
+        };
         match replaced {
             Some(url) => Remote { url, is_trusted: true },
             None => Remote { url: url.clone(), is_trusted: false },
         }
     }
+}
+
+/// Whether the path has a separator, or an end of text, that parsing did not see.
+fn hides_separators(url: &Url) -> bool {
+    let path = url.path().to_ascii_lowercase();
+    ["%2f", "%5c", "%00"].iter().any(|hidden| path.contains(hidden))
 }
 
 impl FromIterator<UrlRewrite> for Rewrites {
@@ -61,6 +71,10 @@ mod tests {
             ("https://g.example.evil.example/a", "https://g.example.evil.example/a", false),
             ("http://g.example/a", "http://g.example/a", false),
             ("https://G.example:443/a", "http://127.0.0.1/g/a", true),
+            ("https://g.example/org/..%2f..%2Fetc", "https://g.example/org/..%2f..%2Fetc", false),
+            ("https://g.example/org/..%5ca", "https://g.example/org/..%5ca", false),
+            ("https://g.example/org/a%00", "https://g.example/org/a%00", false),
+            ("https://g.example/org/a%20b", "file:///srv/org/a%20b", true),
         ];
         for (url, expected, is_trusted) in table {
             assert_eq!(apply(rewrites, url), (expected.to_owned(), is_trusted), "{url}");
