@@ -42,7 +42,7 @@ fn outcome(page: &Result<Page, PageError>) -> VcsOutcome {
         Ok(Page { status: 200..400, .. }) => VcsOutcome::Ok,
         Ok(Page { status: 404 | 410, .. }) => VcsOutcome::NotFound,
         Err(PageError::Refused { .. } | PageError::TooLarge { .. }) => VcsOutcome::Refused,
-        Err(PageError::Timeout { .. }) => VcsOutcome::Timeout,
+        Err(PageError::Timeout { .. } | PageError::Busy) => VcsOutcome::Timeout,
         Ok(_)
         | Err(PageError::HostNotFound | PageError::Unreachable { .. } | PageError::Tls { .. }) => {
             VcsOutcome::Error
@@ -57,6 +57,7 @@ fn page_error(error: EgressError) -> PageError {
         EgressError::Unreachable { reason, .. } => PageError::Unreachable { reason },
         EgressError::Tls { reason, .. } => PageError::Tls { reason },
         EgressError::Timeout { seconds, .. } => PageError::Timeout { seconds },
+        EgressError::Busy { .. } => PageError::Busy,
         EgressError::TooLarge { limit, .. } => PageError::TooLarge { limit_bytes: limit },
     }
 }

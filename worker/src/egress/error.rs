@@ -50,6 +50,12 @@ pub enum EgressError {
         /// How long we waited.
         seconds: u64,
     },
+    /// Enough others wait for this host already: to be asked again later.
+    #[error("{url}: the host is silent, and others wait for it already")]
+    Busy {
+        /// Where to.
+        url: String,
+    },
     /// The body goes beyond the limit.
     #[error("{url}: answer is larger than {limit} bytes")]
     TooLarge {

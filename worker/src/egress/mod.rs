@@ -70,8 +70,8 @@ pub struct EgressConfig {
     /// Longest silence of a server. Default 60 s: git servers prepare big packs
     /// without a word.
     pub idle_timeout: Duration,
-    /// How many requests may wait long for one host that does not answer; the others
-    /// give up within seconds. Default 2: half of a worker's usual slots.
+    /// How many requests may wait long for one host that does not answer; the others are
+    /// [`EgressError::Busy`] within seconds. Default 2: half of a worker's usual slots.
     pub patient_requests: usize,
     /// Longest body of a [`Page`], in bytes; the rest is cut. Default 1 MiB.
     pub page_limit: u64,
@@ -255,7 +255,7 @@ impl Egress {
                 Ok(Ok(Ok(answer))) => answer,
                 Ok(Ok(Err(error))) => return Err(self.failure(&url, &error)),
                 Ok(Err(_)) => return Err(EgressError::timeout(&url, deadline.total())),
-                Err(OutOfPatience { waited }) => return Err(EgressError::timeout(&url, waited)),
+                Err(OutOfPatience) => return Err(EgressError::Busy { url: shown(&url) }),
             };
             let idle = self.shared.config.idle_timeout;
             let Some(target) = redirect_target(&url, &method, &answer) else {

@@ -98,6 +98,12 @@ pub enum LocateError {
         /// How long we waited.
         seconds: u64,
     },
+    /// Enough others wait for the host already: to be asked again later.
+    #[error("{page}: the host is silent, and others wait for it already")]
+    Busy {
+        /// The page's address.
+        page: String,
+    },
     /// The host is in trouble or cannot be reached; asking again may help.
     #[error("{page}: {reason}")]
     Unavailable {
@@ -123,7 +129,7 @@ impl LocateError {
             | Self::RefusedTag { .. }
             | Self::HostNotFound { .. }
             | Self::RefusedPage { .. } => Meaning::Absent,
-            Self::Timeout { .. } => Meaning::OriginTimeout,
+            Self::Timeout { .. } | Self::Busy { .. } => Meaning::OriginTimeout,
             Self::Unavailable { .. } => Meaning::OriginUnavailable,
         }
     }

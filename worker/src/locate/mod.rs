@@ -174,6 +174,7 @@ fn page_error(page: String, error: PageError) -> LocateError {
         PageError::Refused { reason } => LocateError::RefusedPage { page, reason },
         PageError::TooLarge { .. } => LocateError::NoUsableTag { page, reason: error.to_string() },
         PageError::Timeout { seconds } => LocateError::Timeout { page, seconds },
+        PageError::Busy => LocateError::Busy { page },
         PageError::Unreachable { .. } | PageError::Tls { .. } => {
             LocateError::Unavailable { page, reason: error.to_string() }
         }

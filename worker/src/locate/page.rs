@@ -47,6 +47,9 @@ pub enum PageError {
         /// How long we waited.
         seconds: u64,
     },
+    /// Enough others wait for the host already.
+    #[error("the host is silent, and others wait for it already")]
+    Busy,
     /// The connection failed or broke.
     #[error("{reason}")]
     Unreachable {

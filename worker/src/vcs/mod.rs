@@ -192,6 +192,12 @@ pub enum VcsError {
         /// How long we waited.
         seconds: u64,
     },
+    /// Enough others wait for the server already: to be asked again later.
+    #[error("{url}: the host is silent, and others wait for it already")]
+    Busy {
+        /// Without credentials.
+        url: String,
+    },
     /// The server is in trouble or cannot be reached; asking again may help.
     #[error("{url}: {reason}")]
     Unavailable {
@@ -233,6 +239,7 @@ impl VcsError {
             | Self::LimitExceeded { url, .. }
             | Self::AccessDenied { url, .. }
             | Self::Timeout { url, .. }
+            | Self::Busy { url }
             | Self::Unavailable { url, .. }
             | Self::InvalidData { url, .. } => known_as.clone_into(url),
         }

@@ -109,6 +109,7 @@ pub(super) fn from_egress(error: EgressError) -> VcsError {
             VcsError::Unavailable { url, reason: format!("TLS: {reason}") }
         }
         EgressError::Timeout { url, seconds } => VcsError::Timeout { url, seconds },
+        EgressError::Busy { url } => VcsError::Busy { url },
         EgressError::TooLarge { url, limit } => {
             VcsError::LimitExceeded { url, limit: format!("answer is larger than {limit} bytes") }
         }
@@ -134,7 +135,7 @@ pub(super) fn counted_as(error: Option<&VcsError>) -> VcsOutcome {
             VcsOutcome::NotFound
         }
         Some(VcsError::Refused { .. } | VcsError::LimitExceeded { .. }) => VcsOutcome::Refused,
-        Some(VcsError::Timeout { .. }) => VcsOutcome::Timeout,
+        Some(VcsError::Timeout { .. } | VcsError::Busy { .. }) => VcsOutcome::Timeout,
         Some(
             VcsError::AccessDenied { .. }
             | VcsError::Unavailable { .. }
