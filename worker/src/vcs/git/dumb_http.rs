@@ -7,6 +7,7 @@ use std::ffi::OsString;
 use std::io::Write;
 use std::net::IpAddr;
 use std::path::Path;
+use std::time::Duration;
 
 use stoa_shared::metrics::Metrics;
 use tempfile::{NamedTempFile, TempDir};
@@ -21,6 +22,9 @@ use crate::vcs::pack::{Limits, ObjectStore};
 use crate::vcs::{
     Capabilities, FetchRequest, History, ObjectFormat, ObjectId, Protocol, RefListing, VcsError,
 };
+
+/// How often the size of what was fetched so far is looked at.
+const LOOK: Duration = Duration::from_millis(200);
 
 /// One repository on a dumb server.
 #[derive(Debug)]
@@ -82,7 +86,13 @@ impl DumbHttp<'_> {
         ]
         .map(OsString::from)
         .into();
-        self.run(invocation, 1 << 20).await?;
+        tokio::select! {
+            fetched = self.run(invocation, 1 << 20) => drop(fetched?),
+            () = outgrown(repository.path(), limits.pack_bytes) => {
+                let limit = format!("more than {} bytes of pack", limits.pack_bytes);
+                return Err(VcsError::LimitExceeded { url: self.url.clone(), limit });
+            }
+        }
         let commits = self.peeled_wants(&repository, request).await?;
         self.pack(&repository, format, request, &commits, limits).await
     }
@@ -163,6 +173,8 @@ impl DumbHttp<'_> {
         let Base { url, trust } = &self.base;
         let addresses = self.egress.checked_addresses(url, *trust).await.map_err(from_egress)?;
         let mut invocation = Invocation::default();
+        // A host that turns smart for git itself would get around our limits.
+        invocation.environment.push(("GIT_SMART_HTTP", "0".into()));
         if *trust == Trust::Foreign && !addresses.is_empty() {
             let pin = resolve_option(url.host_str(), url.port_or_known_default(), &addresses);
             invocation.options.push(pin.into());
@@ -194,6 +206,35 @@ impl DumbHttp<'_> {
         file.write_all(pem)?;
         Ok(Some(file))
     }
+}
+
+/// Returns once the files below a directory have more than `limit` bytes together: git
+/// itself has no limit on what it fetches.
+async fn outgrown(directory: &Path, limit: u64) {
+    loop {
+        tokio::time::sleep(LOOK).await;
+        let directory = directory.to_owned();
+        // What cannot be read just now is being written or removed.
+        let size = tokio::task::spawn_blocking(move || size_of(&directory).unwrap_or_default());
+        if size.await.is_ok_and(|size| size > limit) {
+            return;
+        }
+    }
+}
+
+fn size_of(directory: &Path) -> std::io::Result<u64> {
+    let mut size = 0;
+    for entry in std::fs::read_dir(directory)? {
+        let entry = entry?;
+        // git renames its files while it works.
+        let Ok(metadata) = entry.metadata() else { continue };
+        size += if metadata.is_dir() {
+            size_of(&entry.path()).unwrap_or_default()
+        } else {
+            metadata.len()
+        };
+    }
+    Ok(size)
 }
 
 /// Pins a host to addresses, in curl's notation.
