@@ -11,17 +11,14 @@ use futures_util::stream;
 use stoa_shared::{
     module::{
         H1Builder, ModuleHash, ModulePath,
-        zip::{
-            FileKind, MAX_ZIP_SIZE, TreeFile, ZipError, entry_prefix, needs_inherited_license,
-            select,
-        },
+        zip::{FileKind, Sizes, TreeFile, ZipError, entry_prefix, needs_inherited_license, select},
     },
     storage::{Body, ETag, ObjectMeta, Storage, StorageError, StorageKey},
 };
 use tokio::sync::mpsc;
 
 use crate::{
-    attributes::{Attributes, Conversion},
+    attributes::{Attributes, Conversion, TEXT_BYTES, TextConversion},
     failure::Failure,
     module_zip::{Entry, Source, ZipError as PackingError, write_module_zip},
     repository::{Repository, off_the_runtime},
@@ -77,7 +74,27 @@ impl Plan {
             true => None,
             false => Some(repository.convert(&objects, &resolved.commit, &by_git).await?),
         };
-        Ok(Ok(Self { objects, files: Arc::new(files), converted }))
+        let plan = Self { objects, files: Arc::new(files), converted };
+        Ok(plan.check_sizes().await?.map(|()| plan))
+    }
+
+    /// Applies the limits to the files as they will be packed. They are converted for it
+    /// only where it could matter.
+    async fn check_sizes(&self) -> Result<Result<(), ZipError>, Failure> {
+        let most = self.files.iter().map(|file| (file, file.most(self.converted.as_ref())));
+        if within_limits(most).is_ok() {
+            return Ok(Ok(()));
+        }
+        let (objects, files) = (self.objects.clone(), self.files.clone());
+        let converted = self.converted.clone();
+        off_the_runtime(move || {
+            let mut sizes = Vec::with_capacity(files.len());
+            for file in files.iter() {
+                sizes.push((file, file.size(&objects, converted.as_ref())?));
+            }
+            Ok(within_limits(sizes))
+        })
+        .await
     }
 
     /// Writes the zip under `key`: a new one, or in place of the object with the entity
@@ -130,10 +147,19 @@ impl Plan {
     }
 }
 
+fn within_limits<'a>(files: impl IntoIterator<Item = (&'a Chosen, u64)>) -> Result<(), ZipError> {
+    let mut sizes = Sizes::default();
+    files.into_iter().try_for_each(|(file, size)| sizes.add(file.path(), size))
+}
+
 /// One file on its way into the zip.
 struct Chosen {
     /// `M@V/` and the path below the module's directory.
     name: String,
+    /// Where that path begins in the name.
+    path_start: usize,
+    /// Bytes of the blob.
+    blob_size: u64,
     /// Below the repository's root.
     repository_path: Vec<u8>,
     id: ObjectId,
@@ -148,21 +174,70 @@ impl Chosen {
     ) -> Result<Entry, Failure> {
         let source = match self.conversion {
             Conversion::Unchanged => Source::Blob(self.id),
-            Conversion::Text(conversion) => {
-                let content = objects.blob(&self.id, MAX_ZIP_SIZE)?;
-                Source::Bytes(conversion.apply(content, &self.id))
+            Conversion::Text(text) if self.blob_size <= TEXT_BYTES => {
+                let content = objects.blob(&self.id, TEXT_BYTES)?;
+                Source::Bytes(text.apply(content, &self.id))
             }
-            Conversion::NeedsGit => {
-                let missing = || Failure::Internal(format!("git did not convert {}", self.name));
-                let path = &self.repository_path;
-                let file = converted.and_then(|files| files.open(path)).ok_or_else(missing)?;
-                let mut content = Vec::new();
-                let read = file.take(MAX_ZIP_SIZE).read_to_end(&mut content);
-                read.map_err(|error| Failure::Internal(format!("{}: {error}", self.name)))?;
-                Source::Bytes(content)
-            }
+            Conversion::Text(text) => Source::Stream(self.stream(objects, text)?),
+            Conversion::NeedsGit => Source::Stream(Box::new(self.by_git(converted)?)),
         };
         Ok(Entry { name: self.name.clone(), source })
+    }
+
+    /// Below the module's directory.
+    fn path(&self) -> &str {
+        &self.name[self.path_start..]
+    }
+
+    /// The most bytes that the file can have in the zip, without reading it.
+    fn most(&self, converted: Option<&ConvertedFiles>) -> u64 {
+        match self.conversion {
+            Conversion::Unchanged => self.blob_size,
+            Conversion::Text(text) => text.most(self.blob_size),
+            Conversion::NeedsGit => converted
+                .and_then(|files| files.size(&self.repository_path))
+                .unwrap_or(self.blob_size),
+        }
+    }
+
+    /// The bytes that the file has in the zip.
+    fn size(
+        &self,
+        objects: &ObjectStore,
+        converted: Option<&ConvertedFiles>,
+    ) -> Result<u64, Failure> {
+        match self.entry(objects, converted)?.source {
+            Source::Blob(_) => Ok(self.blob_size),
+            Source::Bytes(bytes) => Ok(bytes.len() as u64),
+            Source::Stream(_) if self.conversion == Conversion::NeedsGit => {
+                Ok(self.most(converted))
+            }
+            Source::Stream(mut content) => {
+                io::copy(&mut content, &mut io::sink()).map_err(|error| self.unreadable(&error))
+            }
+        }
+    }
+
+    fn stream(
+        &self,
+        objects: &ObjectStore,
+        text: TextConversion,
+    ) -> Result<Box<dyn Read + Send>, Failure> {
+        let open = || objects.open_blob(&self.id).map_err(io::Error::other);
+        let missing = || Failure::Internal(format!("{}: cannot be streamed", self.name));
+        text.stream(open).ok_or_else(missing)?.map_err(|error| self.unreadable(&error))
+    }
+
+    fn by_git(
+        &self,
+        converted: Option<&ConvertedFiles>,
+    ) -> Result<impl Read + Send + use<>, Failure> {
+        let missing = || Failure::Internal(format!("git did not convert {}", self.name));
+        converted.and_then(|files| files.open(&self.repository_path)).ok_or_else(missing)
+    }
+
+    fn unreadable(&self, error: &io::Error) -> Failure {
+        Failure::Internal(format!("{}: {error}", self.name))
     }
 }
 
@@ -221,11 +296,20 @@ fn choose(
                     _ => [directory, b"/", path].concat(),
                 };
                 let conversion = attributes.conversion(path, *size);
-                Some(Chosen { name, repository_path, id: entry.id, conversion })
+                Some(Chosen {
+                    name,
+                    path_start: prefix.len(),
+                    blob_size: *size,
+                    repository_path,
+                    id: entry.id,
+                    conversion,
+                })
             }
             // The inherited license is the raw blob.
             (None, Some(license)) => Some(Chosen {
                 name,
+                path_start: prefix.len(),
+                blob_size: *size,
                 repository_path: LICENSE.to_vec(),
                 id: license.id,
                 conversion: Conversion::Unchanged,

@@ -1,5 +1,7 @@
 //! Conversion: what the attributes of one file mean for its bytes.
 
+use std::io::{self, Read};
+
 use gix_attributes::{State, StateRef};
 
 use super::{ident, line_endings, rules::Values};
@@ -45,6 +47,53 @@ impl TextConversion {
             LineEndings::Kept => content,
             LineEndings::Crlf => line_endings::to_crlf(content, false),
             LineEndings::CrlfIfText => line_endings::to_crlf(content, true),
+        }
+    }
+}
+
+/// Bytes read at once of a large file.
+const PIECE: usize = 64 << 10;
+
+impl TextConversion {
+    /// The bytes as git archives them, converted as they are read, for what is too large
+    /// to be held. `open` opens the blob, once or twice. `None` for a conversion that has
+    /// to see the whole.
+    pub fn stream<R: Read + Send + 'static>(
+        &self,
+        open: impl Fn() -> io::Result<R>,
+    ) -> Option<io::Result<Box<dyn Read + Send>>> {
+        if self.expands_ident {
+            return None;
+        }
+        Some(open().and_then(|content| {
+            let is_kept = match self.line_endings {
+                LineEndings::Kept => true,
+                LineEndings::Crlf => false,
+                LineEndings::CrlfIfText => is_left_alone(open()?)?,
+            };
+            Ok(match is_kept {
+                true => Box::new(content) as Box<dyn Read + Send>,
+                false => Box::new(line_endings::CrlfReader::new(content)),
+            })
+        }))
+    }
+
+    /// The most bytes that a blob of `size` can become.
+    pub fn most(&self, size: u64) -> u64 {
+        // `$Id$` becomes four bytes around an id of 64 digits, and three in between.
+        let expanded = if self.expands_ident { 18 } else { 1 };
+        let doubled = if self.line_endings == LineEndings::Kept { 1 } else { 2 };
+        size.saturating_mul(expanded * doubled)
+    }
+}
+
+fn is_left_alone(mut content: impl Read) -> io::Result<bool> {
+    let mut counting = line_endings::Counting::default();
+    let mut piece = vec![0; PIECE];
+    loop {
+        match content.read(&mut piece)? {
+            0 => return Ok(counting.leaves_alone()),
+            count => counting.add(&piece[..count]),
         }
     }
 }

@@ -13,7 +13,7 @@ mod repository;
 mod rules;
 
 pub use conversion::{Conversion, LineEndings, TextConversion};
-pub use repository::Attributes;
+pub use repository::{Attributes, TEXT_BYTES};
 
 #[cfg(test)]
 mod tests;

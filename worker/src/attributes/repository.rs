@@ -20,9 +20,13 @@ const ATTRIBUTE_BYTES: u64 = 16 << 20;
 /// whose time is limited from outside. Real repositories have a few dozen.
 const MAX_RULES: usize = 1000;
 
-/// A larger file is converted by the git program: three copies of this fit into the
-/// memory that a fill may use.
-const TEXT_BYTES: u64 = 32 << 20;
+/// What is held in memory to be converted, in bytes: three copies of it in each slot fit
+/// into the memory that a worker may use. Larger files are converted as they are read.
+pub const TEXT_BYTES: u64 = 16 << 20;
+
+/// What is held in memory to have its `$Id$` expanded, in bytes: a file of nothing else
+/// becomes eighteen times as large.
+const IDENT_BYTES: u64 = 2 << 20;
 
 /// What the attribute files of a repository say of the files of one directory.
 #[derive(Debug)]
@@ -116,7 +120,9 @@ impl Attributes {
         let on_the_way = ancestors(&path)
             .filter_map(|(parent, relative)| files.get(parent).map(|file| (file, relative)));
         match Conversion::from_values(&rules.values(on_the_way)) {
-            Conversion::Text(_) if size > TEXT_BYTES => Conversion::NeedsGit,
+            Conversion::Text(text) if text.expands_ident && size > IDENT_BYTES => {
+                Conversion::NeedsGit
+            }
             conversion => conversion,
         }
     }

@@ -1,5 +1,6 @@
 //! The writer: entries in, zip bytes out, in one pass and constant memory.
 
+use std::fmt;
 use std::io::{self, BufWriter, Read, Write};
 
 use flate2::Compression;
@@ -34,12 +35,23 @@ pub struct Entry {
 }
 
 /// Where a file's content comes from.
-#[derive(Debug)]
 pub enum Source {
     /// A blob as it is in the repository.
     Blob(ObjectId),
     /// Other bytes: a blob after text conversion.
     Bytes(Vec<u8>),
+    /// Other bytes that are too many to be held; blocks on local files.
+    Stream(Box<dyn Read + Send>),
+}
+
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Blob(id) => f.debug_tuple("Blob").field(id).finish(),
+            Self::Bytes(bytes) => f.debug_tuple("Bytes").field(&bytes.len()).finish(),
+            Self::Stream(_) => f.write_str("Stream"),
+        }
+    }
 }
 
 /// What is known of a zip once it is written.
@@ -141,6 +153,7 @@ impl<W: Write> Writer<'_, W> {
         let unreadable = |source| ZipError::Object { name: name.to_owned(), source };
         let (result, id) = match source {
             Source::Bytes(bytes) => (self.deflater.run(&bytes[..], &mut self.output), None),
+            Source::Stream(content) => (self.deflater.run(content, &mut self.output), None),
             Source::Blob(id) => match self.store.stored(&id) {
                 Some(stored) => (self.copy(stored), Some(id)),
                 None => {

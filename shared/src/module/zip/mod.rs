@@ -29,7 +29,8 @@ pub struct TreeFile {
     pub path: Vec<u8>,
     /// What it is.
     pub kind: FileKind,
-    /// Of the content as it will be packed, in bytes.
+    /// Of the content, in bytes. Where packing converts it, [`Sizes`] are to be checked
+    /// once more.
     pub size: u64,
 }
 
@@ -117,7 +118,7 @@ pub fn select(files: &[TreeFile], go_mod: Option<&[u8]>) -> Result<Vec<usize>, Z
     let vendor_rule = VendorRule::of(root_go_mod(files, go_mod).as_ref());
     let other_modules = directories_of_other_modules(files);
     let mut collisions = Collisions::default();
-    let mut remaining = MAX_ZIP_SIZE;
+    let mut sizes = Sizes::default();
     let mut selected = Vec::with_capacity(files.len());
 
     for (index, file) in files.iter().enumerate() {
@@ -138,13 +139,27 @@ pub fn select(files: &[TreeFile], go_mod: Option<&[u8]>) -> Result<Vec<usize>, Z
         if file.kind == FileKind::Symlink {
             continue;
         }
-        remaining = remaining
-            .checked_sub(file.size)
-            .ok_or_else(|| ZipError::TooLarge { path: path.to_owned() })?;
-        check_size(path, file.size)?;
+        sizes.add(path, file.size)?;
         selected.push(index);
     }
     Ok(selected)
+}
+
+/// The limits on what is in the zip (go-modules §4.2, point 9), file by file.
+#[derive(Debug, Default)]
+pub struct Sizes {
+    total: u64,
+}
+
+impl Sizes {
+    /// Counts a file of the zip, `path` relative to the module's directory.
+    pub fn add(&mut self, path: &str, size: u64) -> Result<(), ZipError> {
+        self.total = self.total.saturating_add(size);
+        if self.total > MAX_ZIP_SIZE {
+            return Err(ZipError::TooLarge { path: path.to_owned() });
+        }
+        check_size(path, size)
+    }
 }
 
 /// Whether a module that is not at the root of its repository takes the `LICENSE` of

@@ -228,6 +228,11 @@ fn sizes(world: &World) -> Vec<Question> {
     repository.tag("v1.0.0", fits).tag("v1.1.0", exceeds).tag("v1.2.0", elsewhere);
     repository.tag("v1.3.0", go_mod_fits).tag("v1.4.0", go_mod_exceeds);
     repository.tag("sub/v1.0.0", fits).tag("sub/v1.1.0", exceeds);
+    // What counts is the size in the zip, where each of these line ends has two bytes.
+    repository.clear().file("go.mod", &line).file(".gitattributes", "LICENSE eol=crlf\n");
+    let grows = repository.file("LICENSE", "\n".repeat(LIMIT / 2 + 1)).commit("main");
+    let grown = repository.file("LICENSE", "\n".repeat(LIMIT / 2)).commit("main");
+    repository.tag("v1.5.0", grows).tag("v1.6.0", grown);
     world.build("sizes", &repository);
     let sub = format!("{module}/sub");
     vec![
@@ -238,5 +243,7 @@ fn sizes(world: &World) -> Vec<Question> {
         query(&module, "v1.4.0").gives("v1.4.0").zip_refused(),
         query(&sub, "v1.0.0").files(&["go.mod", "LICENSE"]),
         query(&sub, "v1.1.0").zip_refused(),
+        query(&module, "v1.5.0").gives("v1.5.0").zip_refused(),
+        query(&module, "v1.6.0").files(&[".gitattributes", "LICENSE", "go.mod"]),
     ]
 }
