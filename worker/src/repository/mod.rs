@@ -51,8 +51,6 @@ const IDLE: Duration = Duration::from_secs(120);
 /// How long a fetched tree waits for another job about the same commit: modules of
 /// one repository are often tagged together and asked for together.
 const SNAPSHOT_IDLE: Duration = Duration::from_secs(20);
-/// How many tops of trees are kept: each is some files of a repository's root.
-const TOPS: u64 = 200;
 /// The levels of a tree that tell which names its root holds.
 const ROOT_ALONE: u32 = 1;
 /// How many commits of all repositories' histories are remembered, at some 150 bytes
@@ -96,7 +94,13 @@ impl Repositories {
             .max_capacity(HISTORY_COMMITS)
             .time_to_idle(IDLE)
             .build();
-        let tops = moka::future::Cache::builder().max_capacity(TOPS).time_to_idle(IDLE).build();
+        let tops = moka::future::Cache::builder()
+            .weigher(move |_, objects: &ObjectStore| {
+                u32::try_from(kib(objects.pack_bytes())).unwrap_or(u32::MAX)
+            })
+            .max_capacity(kib(limits.snapshot_bytes) / 8)
+            .time_to_idle(IDLE)
+            .build();
         let conversion = Mutex::default();
         Self { vcs, storage, limits, open, conversion, histories, snapshots, tops }
     }

@@ -12,6 +12,10 @@ use crate::vcs::{ObjectId, RefListing, Remote};
 /// How far the clocks of two workers may be apart.
 const CLOCK_DIFFERENCE: SignedDuration = SignedDuration::from_secs(5);
 
+/// A larger record is not stored: with some hundred thousands of refs, reading it back
+/// costs about what asking the server does.
+const LARGEST_RECORD: usize = 32 << 20;
+
 /// A ref listing and when it was true.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Listing {
@@ -46,7 +50,7 @@ impl Listing {
 }
 
 impl RepositoryRecord {
-    /// The stored record; `None` if there is none or a future program wrote it.
+    /// The stored record; `None` if there is none, or none that can be read.
     pub(super) async fn load(
         storage: &dyn Storage,
         remote: &Remote,
@@ -62,6 +66,10 @@ impl RepositoryRecord {
         remote: &Remote,
     ) -> Result<(), StorageError> {
         let bytes = serde_json::to_vec(self).expect("a record always serialises");
+        if bytes.len() > LARGEST_RECORD {
+            tracing::debug!(size_bytes = bytes.len(), "a repository's record is too large to keep");
+            return Ok(());
+        }
         storage.put(&key(remote), Body::from(bytes)).await.map(drop)
     }
 }
