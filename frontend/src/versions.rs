@@ -123,7 +123,15 @@ impl Versions {
             return Ok(visible);
         }
         let key = StorageKey::catalog_entry(&id.module, &id.version);
-        let entry = read_record(&*self.storage, &key).await?.map(Arc::new);
+        let entry = match read_small(&*self.storage, &key).await? {
+            None => None,
+            // Not to be taken for none: which bytes belong together is not known then.
+            Some((bytes, _)) => {
+                let entry: CatalogEntry = serde_json::from_slice(&bytes)
+                    .map_err(|error| unavailable(&key, error.into()))?;
+                Some(Arc::new(entry))
+            }
+        };
         let visible = Visible { entry, ..visible };
         self.visible.insert(id.clone(), visible.clone());
         Ok(visible)
@@ -146,19 +154,13 @@ impl Versions {
     }
 }
 
-/// The stored answer to a question, empty if there is none.
+/// The stored answer to a question, empty if there is none. One that cannot be read, of a
+/// newer program or damaged, is none either: it is asked anew and written over.
 pub(crate) async fn read_answer(
     storage: &dyn Storage,
     module: &ModulePath,
     question: &Question,
 ) -> Result<Answer, StorageError> {
-    Ok(read_record(storage, &StorageKey::answer(module, question)).await?.unwrap_or_default())
-}
-
-async fn read_record<T: serde::de::DeserializeOwned>(
-    storage: &dyn Storage,
-    key: &StorageKey,
-) -> Result<Option<T>, StorageError> {
-    let Some((bytes, _)) = read_small(storage, key).await? else { return Ok(None) };
-    serde_json::from_slice(&bytes).map(Some).map_err(|error| unavailable(key, error.into()))
+    let read = read_small(storage, &StorageKey::answer(module, question)).await?;
+    Ok(read.and_then(|(bytes, _)| serde_json::from_slice(&bytes).ok()).unwrap_or_default())
 }

@@ -90,8 +90,18 @@ impl Serving<'_> {
         if self.file == File::Info {
             return self.stored_info().await;
         }
-        // A second look, because what is remembered may be from before a repair.
-        for _ in 0..2 {
+        // A second look, because what is remembered may be from before a repair, and a
+        // third after a repair of our own: objects that were moved to another disk have
+        // other entity tags.
+        for look in 0..3 {
+            if look == 2 {
+                if !self.asked.may_ask {
+                    break;
+                }
+                let (waits, question) = (&self.frontend.waits, self.id.question());
+                let mended = waits.mended(&self.id.module, &question, &self.asked.request).await;
+                mended.map_err(|over| ApiError::wait_over(&self.subject, over))?;
+            }
             let versions = &self.frontend.versions;
             let Some(visible) = self.storage(versions.find(self.id).await)? else {
                 return Ok(None);
@@ -108,9 +118,6 @@ impl Serving<'_> {
             }
         }
         // Not even the entry in storage fits: never the wrong bytes.
-        if self.asked.may_ask {
-            self.frontend.background.publish(self.task(), &self.asked.request);
-        }
         Err(ApiError::damaged(&self.subject, None))
     }
 
@@ -135,9 +142,10 @@ impl Serving<'_> {
                 let visible = self.storage(looked_up)?;
                 self.have_recorded(&visible);
                 let entry = visible.entry.as_deref();
-                if visible.space == Space::ModOnly {
-                    let reason = entry.and_then(|entry| entry.zip_refusal.as_deref());
-                    let reason = reason.unwrap_or("its zip cannot be made");
+                // Also where `.info` and go.mod were copied in beside no zip.
+                let refusal = entry.and_then(|entry| entry.zip_refusal.as_deref());
+                if visible.space == Space::ModOnly || refusal.is_some() {
+                    let reason = refusal.unwrap_or("its zip cannot be made");
                     let message = format!("{}: {reason}", self.subject);
                     return Err(ApiError::new(Trouble::Invalid, message));
                 }

@@ -24,14 +24,27 @@ use crate::{
 /// Storage is looked at this often while waiting: a completion may get lost.
 const LOOK_INTERVAL: Duration = Duration::from_secs(2);
 
+/// Longest wait for a repair: reading the largest zip takes some seconds.
+const MEND_PATIENCE: Duration = Duration::from_secs(20);
+
 /// After storage failed, it is looked at again this soon.
 const RECOVERY_INTERVAL: Duration = Duration::from_millis(200);
+
+/// What a flight is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Purpose {
+    /// Something that is not in storage.
+    Find,
+    /// Something in storage whose parts do not fit together: only the end of a job counts.
+    Mend,
+}
 
 /// One flight: the question, and the job that answers it.
 pub(super) struct Asking {
     pub(super) parts: Arc<Parts>,
     pub(super) module: ModulePath,
     pub(super) question: Question,
+    pub(super) purpose: Purpose,
     pub(super) job: Job,
 }
 
@@ -46,6 +59,9 @@ impl Asking {
     pub(super) async fn outcome(self) -> Outcome {
         // Subscribed before looking, so that no completion falls in between.
         let mut completions = self.parts.queue.completions();
+        if self.purpose == Purpose::Mend {
+            return self.mended(&mut completions).await;
+        }
         let before = match self.look(|answer| self.known(answer)).await {
             Ok(Look::Ended(outcome)) => return outcome,
             Ok(Look::Nothing(marks)) => marks,
@@ -82,6 +98,16 @@ impl Asking {
                 published = Instant::now();
             }
         }
+    }
+
+    async fn mended(&self, completions: &mut broadcast::Receiver<Completion>) -> Outcome {
+        if !self.publish().await {
+            return Outcome::QueueUnavailable;
+        }
+        // Whoever reads then sees whether it was mended, and that the completion may be
+        // lost costs no more than this.
+        let _ = tokio::time::timeout(MEND_PATIENCE, self.completed(completions)).await;
+        Outcome::Filled
     }
 
     async fn publish(&self) -> bool {

@@ -31,7 +31,7 @@ use stoa_shared::{
 };
 use tokio::time::Instant;
 
-use self::flight::Asking;
+use self::flight::{Asking, Purpose};
 use crate::{health::Health, settings::FrontendSettings};
 
 /// How a wait ended.
@@ -79,7 +79,7 @@ struct Flights {
     next_number: AtomicU64,
 }
 
-type Table = HashMap<JobKey, Numbered>;
+type Table = HashMap<(JobKey, Purpose), Numbered>;
 
 /// A flight as the table knows it; only its waiters keep it alive.
 struct Numbered {
@@ -116,14 +116,33 @@ impl Waits {
         request: &RequestId,
     ) -> Result<Outcome, WaitOver> {
         let _waiting = Waiting::begin(&self.parts.metrics);
-        let flight = self.join(module, question, request);
+        let flight = self.join(module, question, Purpose::Find, request);
+        tokio::time::timeout(self.parts.wait, flight).await.map_err(|_| WaitOver)
+    }
+
+    /// Has a worker look after a version whose stored files do not fit together, and
+    /// waits until it has.
+    pub(crate) async fn mended(
+        &self,
+        module: &ModulePath,
+        question: &Question,
+        request: &RequestId,
+    ) -> Result<Outcome, WaitOver> {
+        let _waiting = Waiting::begin(&self.parts.metrics);
+        let flight = self.join(module, question, Purpose::Mend, request);
         tokio::time::timeout(self.parts.wait, flight).await.map_err(|_| WaitOver)
     }
 
     /// The flight under way, or a new one.
-    fn join(&self, module: &ModulePath, question: &Question, request: &RequestId) -> Flight {
+    fn join(
+        &self,
+        module: &ModulePath,
+        question: &Question,
+        purpose: Purpose,
+        request: &RequestId,
+    ) -> Flight {
         let job = Job::caused_by(request.clone(), question.task(module));
-        let key = job.key();
+        let key = (job.key(), purpose);
         let mut under_way = self.flights.lock();
         if let Some(flight) = under_way.get(&key).and_then(|known| known.flight.upgrade()) {
             return flight;
@@ -134,6 +153,7 @@ impl Waits {
             parts: Arc::clone(&self.parts),
             module: module.clone(),
             question: question.clone(),
+            purpose,
             job,
         };
         let flight = async move {
@@ -157,7 +177,7 @@ impl Flights {
 /// A flight's place in the table, given up when the flight ends or its last waiter leaves.
 struct Place {
     flights: Arc<Flights>,
-    key: JobKey,
+    key: (JobKey, Purpose),
     number: u64,
 }
 

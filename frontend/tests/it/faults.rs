@@ -141,3 +141,17 @@ async fn modules_are_only_read() {
         assert_eq!(reply.header("allow"), "GET, HEAD", "{method}");
     }
 }
+
+#[tokio::test]
+async fn a_stored_answer_that_cannot_be_read_is_asked_anew() {
+    let scene = Scene::new().await;
+    scene.worker(Does::Fills);
+    for question in [Question::List, Question::Latest] {
+        let key = StorageKey::answer(&"example.com/m".parse().unwrap(), &question);
+        scene.store(&key, "{ damaged").await;
+    }
+    for path in ["/example.com/m/@v/list", "/example.com/m/@latest"] {
+        let reply = scene.get(path).await;
+        assert_eq!(reply.status, StatusCode::OK, "{path}: {}", reply.text());
+    }
+}
