@@ -11,6 +11,7 @@ use stoa_shared::{
     storage::{DiskStorage, DiskStorageError, Storage},
 };
 use stoa_worker::{
+    claim::Claims,
     consumer::consume,
     egress::{EgressConfig, ProxySettings},
     jobs::Worker,
@@ -78,7 +79,8 @@ async fn start(config: Config) -> Result<(), EmbeddedError> {
     let storage = Arc::new(DiskStorage::open(directory.clone()).await?);
     let queue = Arc::new(EmbeddedQueue::open(directory.join("_stoa/queue")).await?);
     let metrics = Arc::new(Metrics::new());
-    let worker = Worker::new(worker_settings(&config)?, storage.clone(), metrics.clone())?;
+    let claims = Claims::alone();
+    let worker = Worker::new(worker_settings(&config)?, storage.clone(), claims, metrics.clone())?;
 
     let public = listen(config.listeners.public, "STOA_LISTEN").await?;
     let admin = listen(config.listeners.admin, "STOA_ADMIN_LISTEN").await?;

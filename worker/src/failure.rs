@@ -53,6 +53,11 @@ impl Failure {
             Self::Locate(error) => error.meaning(),
             Self::Vcs(error) => vcs_meaning(error),
             Self::Object(error) => object_meaning(error),
+            // Names of hundreds of bytes fit neither a disk nor a bucket, nor a zip.
+            Self::Storage(StorageError::NameTooLong { .. })
+            | Self::Packing(ZipError::NameTooLong { .. } | ZipError::TooLarge { .. }) => {
+                Meaning::Invalid
+            }
             Self::Storage(_)
             | Self::Claim(_)
             | Self::Packing(_)
@@ -66,9 +71,15 @@ impl Failure {
         !self.meaning().is_definite() && !matches!(self, Self::Conflict(_))
     }
 
-    /// Whether another worker is at the same thing: no failure of this attempt.
-    pub fn is_taken(&self) -> bool {
-        matches!(self, Self::Claim(ClaimError::Taken { .. }))
+    /// Whether it was not this attempt's turn: others are at the same thing, or wait for
+    /// the same host. The job comes again, and whoever waits for it goes on waiting.
+    pub fn is_out_of_turn(&self) -> bool {
+        matches!(
+            self,
+            Self::Claim(ClaimError::Taken { .. })
+                | Self::Vcs(VcsError::Busy { .. })
+                | Self::Locate(LocateError::Busy { .. })
+        )
     }
 
     /// One line for the client. Troubles of our own are named, not described: what
@@ -99,7 +110,7 @@ fn vcs_meaning(error: &VcsError) -> Meaning {
     match error {
         VcsError::RepositoryNotFound { .. } | VcsError::Refused { .. } => Meaning::Absent,
         VcsError::LimitExceeded { .. } => Meaning::Invalid,
-        VcsError::Timeout { .. } => Meaning::OriginTimeout,
+        VcsError::Timeout { .. } | VcsError::Busy { .. } => Meaning::OriginTimeout,
         // Only what a listing named is asked for: it moved in between.
         VcsError::ObjectNotFound { .. }
         | VcsError::AccessDenied { .. }

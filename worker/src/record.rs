@@ -1,8 +1,6 @@
 //! The one write order: zip, go.mod, catalog entry, `.info`. What has no `.info` does
 //! not exist, so a crash anywhere leaves orphans that the next fill replaces.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 use jiff::Timestamp;
 use stoa_shared::{
@@ -203,6 +201,9 @@ impl Recording<'_> {
         let (module, version) = (self.module, &self.resolved.version);
         let info_key = StorageKey::mod_only_info(module, version);
         let is_visible = self.worker.etag(&info_key).await?.is_some();
+        if self.worker.etag(&StorageKey::info(module, version)).await?.is_some() {
+            self.check_visible().await?;
+        }
         let go_mod_key = StorageKey::mod_only_go_mod(module, version);
         self.claim.check().await?;
         let go_mod = self.store_go_mod(&go_mod_key, is_visible).await?;

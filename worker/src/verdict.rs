@@ -17,7 +17,7 @@ pub enum Verdict {
         /// One line for the log.
         reason: String,
     },
-    /// Another worker is at it: look again later, and count no attempt.
+    /// It was not its turn: look again later, and count no attempt.
     Postpone {
         /// How long to wait.
         after: Duration,
@@ -38,14 +38,14 @@ const LADDER: [Duration; 4] = [
     Duration::from_secs(600),
 ];
 
-/// How long a job waits whose version another worker is filling.
+/// How long a job waits that others were at, or whose host others wait for.
 const POSTPONEMENT: Duration = Duration::from_secs(1);
 
 impl Verdict {
     /// The verdict over an `attempt` (1 is the first) that failed. Refreshes are not
     /// tried again: the next request for a stale answer asks for a new one.
     pub fn of_failure(task: &Task, attempt: u32, failure: &Failure) -> Self {
-        if failure.is_taken() {
+        if failure.is_out_of_turn() {
             return Self::Postpone { after: POSTPONEMENT };
         }
         if !failure.is_worth_a_retry() || !matches!(task, Task::Fill { .. }) {
@@ -77,7 +77,7 @@ mod tests {
                     assert_eq!(reason, "disk full");
                     0
                 }
-                Verdict::Done => panic!("given up silently"),
+                verdict => panic!("{verdict:?}"),
             })
             .collect();
         assert_eq!(waits, [5, 30, 120, 600, 0]);

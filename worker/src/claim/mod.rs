@@ -14,9 +14,7 @@ use moka::sync::Cache;
 use rand::random;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use stoa_shared::storage::{
-    Body, ETag, Storage, StorageError, StorageKey, read_small,
-};
+use stoa_shared::storage::{Body, ETag, Storage, StorageError, StorageKey, read_small};
 use tokio::{
     sync::{Mutex, OwnedMutexGuard},
     task::AbortHandle,
@@ -131,12 +129,8 @@ impl Fleet {
     async fn take(&self, subject: &str, patience: Duration) -> Result<Lease, ClaimError> {
         let key = StorageKey::claim(&digest(subject));
         let begun = Instant::now();
-        let document = |holder| Document {
-            subject: subject.to_owned(),
-            holder,
-            beat: 0,
-            is_released: false,
-        };
+        let document =
+            |holder| Document { subject: subject.to_owned(), holder, beat: 0, is_released: false };
         // Nobody has worked on most subjects before.
         let mine = document(random());
         match self.storage.create(&key, body(&mine)).await {
@@ -155,8 +149,8 @@ impl Fleet {
                 }
             };
             // What cannot be read is a newer program's, and held until it goes stale.
-            let is_released = serde_json::from_slice(&bytes)
-                .is_ok_and(|document: Document| document.is_released);
+            let is_released =
+                serde_json::from_slice(&bytes).is_ok_and(|document: Document| document.is_released);
             if is_released || self.is_stale(&key, &meta.etag) {
                 let mine = document(random());
                 match self.storage.swap(&key, &meta.etag, body(&mine)).await {
@@ -194,11 +188,8 @@ impl Fleet {
     fn lease(&self, key: StorageKey, document: Document, etag: ETag) -> Lease {
         self.seen.invalidate(&key);
         let state = State { document, etag, renewed: Instant::now(), is_lost: false };
-        let shared = Arc::new(Shared {
-            storage: self.storage.clone(),
-            key,
-            state: Mutex::new(state),
-        });
+        let shared =
+            Arc::new(Shared { storage: self.storage.clone(), key, state: Mutex::new(state) });
         let renewed = Arc::clone(&shared);
         let renewal = tokio::spawn(async move {
             loop {

@@ -99,7 +99,7 @@ impl Slot {
     async fn work(&self, job: Job, delivery: Delivery) -> Result<(), QueueError> {
         let started = Instant::now();
         let Some(outcome) = self.run_job(&job).await else {
-            return self.queue.release(delivery).await;
+            return self.queue.release(delivery, Duration::ZERO).await;
         };
         let verdict = match &outcome {
             Ok(()) => Verdict::Done,
@@ -122,7 +122,7 @@ impl Slot {
                 self.queue.retry(delivery, after, &reason).await?;
                 self.queue.announce(&key).await
             }
-            Verdict::Postpone { after } => self.queue.postpone(delivery, after).await,
+            Verdict::Postpone { after } => self.queue.release(delivery, after).await,
             Verdict::Reject { reason } => {
                 self.queue.dead_letter(delivery, &reason).await?;
                 self.queue.announce(&key).await

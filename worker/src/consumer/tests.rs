@@ -11,7 +11,7 @@ use tokio::sync::broadcast::Receiver;
 
 use super::*;
 use crate::{
-    egress::EgressConfig, repository::RepositoryLimits, settings::WorkerSettings,
+    claim::Claims, egress::EgressConfig, repository::RepositoryLimits, settings::WorkerSettings,
     vcs::git::GitConfig,
 };
 
@@ -54,8 +54,8 @@ impl Queue for Crowded {
         self.queue.dead_letter(delivery, reason).await
     }
 
-    async fn release(&self, delivery: Delivery) -> Result<(), QueueError> {
-        self.queue.release(delivery).await
+    async fn release(&self, delivery: Delivery, delay: Duration) -> Result<(), QueueError> {
+        self.queue.release(delivery, delay).await
     }
 
     async fn announce(&self, completed: &JobKey) -> Result<(), QueueError> {
@@ -95,7 +95,7 @@ async fn worker(directory: &Path) -> Worker {
         max_files: 100,
     };
     let storage = DiskStorage::open(directory.to_owned()).await.unwrap();
-    Worker::new(settings, Arc::new(storage), Arc::new(Metrics::new())).unwrap()
+    Worker::new(settings, Arc::new(storage), Claims::alone(), Arc::new(Metrics::new())).unwrap()
 }
 
 #[tokio::test]

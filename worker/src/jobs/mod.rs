@@ -59,7 +59,7 @@ impl Worker {
             Task::Query { module, query } => self.refresh_query(module, query).await,
         };
         if let Err(failure) = &outcome
-            && !failure.is_taken()
+            && !failure.is_out_of_turn()
         {
             self.store_failure(task, failure).await;
         }

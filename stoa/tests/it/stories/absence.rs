@@ -82,3 +82,15 @@ fn a_repository_that_vanished_goes_on_in_what_is_stored() {
     }
     check_error(&stoa.get(&format!("/{vanished}/@v/v1.2.0.info")), 404, "not found: ");
 }
+
+#[test]
+fn a_version_with_a_name_that_no_disk_can_hold_is_absent() {
+    let site = Site::new("long-name");
+    let tag = format!("v1.0.0-{}", "a".repeat(250));
+    site.publish("long", &[&tag]);
+    let stoa = site.settings().start();
+    for query in ["main", &tag] {
+        let reply = stoa.get(&format!("/{}/@v/{query}.info", module("long")));
+        check_error(&reply, 404, "not found: ");
+    }
+}

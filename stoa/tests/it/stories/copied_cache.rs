@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 use stoa_shared::testing::git_server::Options;
+use stoa_shared::testing::repository::RepositoryBuilder;
 
-use super::{ORGANISATION, Site, get_ok, module, until};
+use super::{ORGANISATION, Site, check_error, get_ok, module, until};
 use crate::go_command::{Download, GoCommand};
 use crate::kill::all_files;
 use crate::module_zip;
@@ -115,5 +116,56 @@ fn a_missing_zip_is_filled_and_fits_the_rest() {
     assert_eq!(entry["zip"]["sum"], zip.sum.as_str());
     for name in ["v1.1.0.info", "v1.1.0.mod"] {
         assert_eq!(get_ok(&stoa, &module("copied"), &format!("@v/{name}")).body, files[name]);
+    }
+}
+
+#[test]
+fn a_store_that_was_moved_is_served_at_the_first_request() {
+    let site = Site::new("moved");
+    site.publish("copied", &VERSIONS);
+    let stoa = site.settings().start();
+    let zips =
+        VERSIONS.map(|version| get_ok(&stoa, &module("copied"), &format!("@v/{version}.zip")));
+    assert!(stoa.stop().success());
+    // Every file gets another inode, as after a restore of a backup.
+    for file in all_files(&site.storage()) {
+        let copy = file.with_extension("moved");
+        std::fs::copy(&file, &copy).unwrap();
+        std::fs::rename(&copy, &file).unwrap();
+    }
+    let stoa = site.settings().start();
+    for (version, zip) in VERSIONS.iter().zip(zips) {
+        let again = get_ok(&stoa, &module("copied"), &format!("@v/{version}.zip"));
+        assert_eq!(again.body, zip.body, "{version}");
+    }
+}
+
+#[test]
+fn the_zip_that_cannot_exist_is_absent_beside_copied_files_too() {
+    let site = Site::new("copied-mod-only");
+    let mut repository = RepositoryBuilder::new();
+    repository.file("go.mod", format!("module {}\n", module("star"))).file("a*b.txt", "");
+    let commit = repository.commit("main");
+    repository.tag("v1.0.0", commit);
+    site.build("star", &repository);
+    let fixtures = format!("file://{}/", site.git.root().display());
+    let rewrites = [(format!("https://{ORGANISATION}/"), fixtures)];
+    let home = site.directory.join("go");
+    let go = GoCommand::direct(&home, &rewrites, &PageServer::start());
+    let download = go.download(&[format!("{}@v1.0.0", module("star"))]);
+    assert!(download[0].error.is_some() && download[0].module_file.is_some());
+    let below = Path::new(&module("star")).join("@v");
+    let (cache, target) =
+        (home.join("gomodcache/cache/download").join(&below), site.storage().join(&below));
+    std::fs::create_dir_all(&target).unwrap();
+    for name in ["v1.0.0.info", "v1.0.0.mod"] {
+        std::fs::copy(cache.join(name), target.join(name)).unwrap();
+    }
+    let stoa = site.settings().start();
+    for _ in 0..2 {
+        let path = format!("/{}/@v/v1.0.0.zip", module("star"));
+        check_error(&stoa.get(&path), 404, "not found: ");
+        get_ok(&stoa, &module("star"), "@v/v1.0.0.info");
+        get_ok(&stoa, &module("star"), "@v/v1.0.0.mod");
     }
 }
