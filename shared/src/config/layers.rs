@@ -17,9 +17,10 @@ use super::{
     suggestion::did_you_mean,
 };
 
-/// Variables that start like ours but are no settings: a server that our own test
-/// suite starts inherits them.
-const NO_SETTINGS: [&str; 1] = ["STOA_SOAK"];
+/// Variables that start like ours but are no settings: a server that is started beside our
+/// tests and services inherits them.
+pub(super) const NO_SETTINGS: [&str; 3] =
+    ["STOA_SOAK", "STOA_TEST_RABBITMQ_MANAGEMENT", "STOA_REDIS"];
 
 /// Secrets are a line; whatever is larger is not the file that was meant.
 const MAX_SECRET_BYTES: u64 = 64 * 1024;

@@ -247,9 +247,17 @@ fn variables_of_kubernetes_services_are_not_ours() {
         ("STOA_PORT", "tcp://10.0.0.1:3000"),
         ("STOA_PORT_3000_TCP_ADDR", "10.0.0.1"),
         ("STOA_FRONTEND_PORT_3000_TCP", "tcp://10.0.0.1:3000"),
-        ("STOA_SOAK", "1"),
     ])
     .unwrap();
+}
+
+#[test]
+fn variables_of_our_tests_and_services_are_no_settings() {
+    for name in layers::NO_SETTINGS {
+        load(&[(name, "1")]).unwrap();
+        let is_setting = settings::ALL.iter().any(|setting| setting.variable == name);
+        assert!(!is_setting, "{name} would never be read");
+    }
 }
 
 #[test]
