@@ -10,8 +10,8 @@ CARGO_MACHETE := target/tools/cargo-machete-0.9.2/bin/cargo-machete
 # Where the installers of Rust and Go put them, for a shell that was not told.
 export PATH := $(PATH):$(HOME)/.cargo/bin:/usr/local/go/bin
 
-.PHONY: help run test soak bench check format-check clippy rustdoc dependencies docs \
-	build-programs test-programs
+.PHONY: help run test soak services services-stop bench check format-check clippy rustdoc \
+	dependencies docs build-programs test-programs
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -25,6 +25,12 @@ test: build-programs test-programs ## run all tests, each story in its short for
 
 soak: build-programs test-programs ## run all tests, each story with its full figures
 	STOA_SOAK=1 $(CARGO) test --workspace --locked
+
+services: ## start RabbitMQ, Redis and an S3 server, and say how they are reached
+	@.ci/services start
+
+services-stop: ## stop what `make services` started, and delete its data
+	@.ci/services stop
 
 bench: build-programs test-programs ## measure, beside nginx, git and the go command
 	$(CARGO) bench --locked -p stoa --bench side_by_side
