@@ -21,10 +21,10 @@ run: build-programs ## build and start Stoa on 127.0.0.1:3000, storing under you
 	$(CARGO) run --release --locked --bin stoa
 
 test: build-programs test-programs ## run all tests, each story in its short form
-	$(CARGO) test --workspace --locked
+	$(with-services) $(CARGO) test --workspace --locked
 
 soak: build-programs test-programs ## run all tests, each story with its full figures
-	STOA_SOAK=1 $(CARGO) test --workspace --locked
+	$(with-services) STOA_SOAK=1 $(CARGO) test --workspace --locked
 
 services: ## start RabbitMQ, Redis and an S3 server, and say how they are reached
 	@.ci/services start
@@ -63,6 +63,9 @@ docs: build-programs ## write the README's tables anew
 # They run for seconds and are built on every fresh machine: quickly built is quick.
 target/tools/%: | build-programs
 	$(CARGO) install --debug --locked --root $(patsubst %/bin/,%,$(dir $@)) $(subst -0,@0,$(firstword $(subst /, ,$*)))
+
+# Makes tests find the services. An eval alone would hide that one did not start.
+with-services = services=$$(.ci/services start) && eval "$$services" &&
 
 build-programs:
 	@command -v $(CARGO) >/dev/null || { echo "cargo is not on the PATH: install Rust" >&2; exit 1; }
