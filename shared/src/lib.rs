@@ -18,5 +18,5 @@ pub mod queue;
 pub mod request_id;
 pub mod storage;
 pub mod telemetry;
-#[cfg(feature = "testing")]
+#[cfg(any(test, feature = "testing"))]
 pub mod testing;

@@ -1,4 +1,7 @@
-//! Builders for tests: a git repository with fixed hashes, and a git server.
+//! Builders for tests: a git repository with fixed hashes, and a git server; a broker's
+//! vhost, and a way to it that can be cut.
 
+pub mod broker;
+pub mod forwarder;
 pub mod git_server;
 pub mod repository;
