@@ -7,6 +7,7 @@
 pub mod contract;
 mod embedded;
 mod job;
+mod rabbitmq;
 
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ use tokio::sync::broadcast;
 
 pub use embedded::EmbeddedQueue;
 pub use job::{Job, JobError, JobKey, Task};
+pub use rabbitmq::{RabbitConfig, RabbitConfigError, RabbitQueue};
 
 /// Which queue a job waits in: someone waiting goes first.
 #[derive(

@@ -44,7 +44,7 @@ const CONFINED: &[Confined] = &[
     },
     Confined {
         word: "lapin",
-        places: &["shared/src/queue/rabbitmq.rs"],
+        places: &["shared/src/queue/rabbitmq/"],
         reason: "the queue is a seam: broker types do not leak through it",
     },
     Confined {

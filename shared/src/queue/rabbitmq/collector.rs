@@ -1,0 +1,145 @@
+//! Collecting jobs for the receivers that wait, interactive ones first.
+//!
+//! AMQP pushes: a consumer with prefetch on every queue would take background jobs while
+//! interactive ones wait, and would keep jobs from idle processes while this one is busy.
+//! So a job is taken from the broker only for a receiver that waits for it:
+//!
+//! 1. A receiver waits: the interactive queues are asked for one message, then the
+//!    background queues.
+//! 2. All are empty: consumers, one message each, wait on all of them. The first message
+//!    ends that; what the others brought meanwhile goes to further receivers.
+//!
+//! A message for which no receiver is left goes back to the broker, a background one at
+//! once. That needs several queues that fill in the same instant, and costs the message
+//! one of its deliveries, of which the broker counts a hundred.
+
+use std::{collections::VecDeque, convert::Infallible, io};
+
+use futures_util::{StreamExt, future::try_join_all, stream::select_all};
+use lapin::{
+    Channel, Consumer,
+    options::{
+        BasicCancelOptions, BasicConsumeOptions, BasicGetOptions, BasicNackOptions, BasicQosOptions,
+    },
+    types::FieldTable,
+};
+
+use super::{
+    hand::{Hand, InHand},
+    topology::{BACKGROUND, INTERACTIVE, LaneQueue},
+};
+use crate::queue::Lane;
+
+/// Collects for `hand` until the channel fails.
+pub(super) async fn collect(channel: &Channel, hand: &Hand) -> lapin::Error {
+    let collector = Collector { channel, hand };
+    match collector.run().await {
+        Err(error) => error,
+        Ok(never) => match never {},
+    }
+}
+
+/// Gives a message back to the broker, its attempt not counted.
+pub(super) async fn give_back(message: &InHand) -> Result<bool, lapin::Error> {
+    message.acker.nack(BasicNackOptions { requeue: true, multiple: false }).await
+}
+
+struct Collector<'a> {
+    channel: &'a Channel,
+    hand: &'a Hand,
+}
+
+impl Collector<'_> {
+    async fn run(&self) -> Result<Infallible, lapin::Error> {
+        // For each consumer on the channel, not for them together.
+        self.channel.basic_qos(1, BasicQosOptions::default()).await?;
+        let mut starts_with = 0;
+        loop {
+            tokio::select! {
+                spare = self.hand.spare() => {
+                    for message in &spare {
+                        give_back(message).await?;
+                    }
+                }
+                () = self.hand.wanted() => {
+                    // The kinds take turns, so that none starves behind the other.
+                    starts_with = 1 - starts_with;
+                    match self.fetch(starts_with).await? {
+                        Some(message) => self.hand.offer(message),
+                        None => self.watch().await?,
+                    }
+                }
+            }
+        }
+    }
+
+    /// The first message of the first queue that has one.
+    async fn fetch(&self, starts_with: usize) -> Result<Option<InHand>, lapin::Error> {
+        for queues in [&INTERACTIVE, &BACKGROUND] {
+            let (later, first) = queues.split_at(starts_with);
+            for queue in first.iter().chain(later) {
+                let options = BasicGetOptions { no_ack: false };
+                if let Some(got) = self.channel.basic_get(queue.name.into(), options).await? {
+                    return Ok(Some(InHand::new(queue, got.delivery)));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Waits on all queues, which were empty, until one has a message.
+    async fn watch(&self) -> Result<(), lapin::Error> {
+        let queues = INTERACTIVE.iter().chain(&BACKGROUND);
+        let mut consumers = try_join_all(queues.map(|queue| self.consume(queue))).await?;
+        let first = {
+            let pushed = consumers.iter_mut().map(|(queue, consumer)| {
+                let queue: &'static LaneQueue = queue;
+                // The end of a consumer is the broker's doing: its queue is gone.
+                let ended = futures_util::stream::once(async {
+                    Err(lapin::Error::from(io::Error::other("the broker ended a consumer")))
+                });
+                let read = move |delivery: Result<_, _>| delivery.map(|it| InHand::new(queue, it));
+                consumer.chain(ended).map(read).boxed()
+            });
+            let mut pushed = select_all(pushed);
+            tokio::select! {
+                first = pushed.next() => first.transpose()?,
+                () = self.hand.unwanted() => None,
+            }
+        };
+        let mut taken = VecDeque::new();
+        match first {
+            Some(message) if message.queue.lane == Lane::Interactive => self.hand.offer(message),
+            first => taken.extend(first),
+        }
+        let cancel = |(_, consumer): &(_, Consumer)| {
+            self.channel.basic_cancel(consumer.tag(), BasicCancelOptions::default())
+        };
+        try_join_all(consumers.iter().map(cancel)).await?;
+        for (queue, mut consumer) in consumers {
+            while let Some(delivery) = consumer.next().await {
+                taken.push_back(InHand::new(queue, delivery?));
+            }
+        }
+        taken.make_contiguous().sort_by_key(|message| message.queue.lane);
+        for message in taken {
+            if message.queue.lane == Lane::Interactive || self.hand.wants() > 0 {
+                self.hand.offer(message);
+            } else {
+                give_back(&message).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn consume(
+        &self,
+        queue: &'static LaneQueue,
+    ) -> Result<(&'static LaneQueue, Consumer), lapin::Error> {
+        let options = BasicConsumeOptions::default();
+        let arguments = FieldTable::default();
+        let consumer =
+            self.channel.basic_consume(queue.name.into(), "".into(), options, arguments).await?;
+        Ok((queue, consumer))
+    }
+}

@@ -1,0 +1,112 @@
+//! Link: what this process has of the broker while a connection lives.
+
+use std::{pin::pin, time::Duration};
+
+use futures_util::StreamExt;
+use lapin::{Channel, Connection, Event};
+use tokio::time;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    publisher::Publishers,
+    socket::{Dialed, Dialer},
+    topology,
+};
+
+/// A connection tells of its end; if that should get lost, it is looked at this often.
+const LOOK_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How long the farewell of a connection may take.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// What this process has of the broker while a connection lives.
+///
+/// A process that consumes has two connections: a broker short of memory or disk no
+/// longer reads from those that publish, and must still hear what is acknowledged.
+pub(super) struct Link {
+    publishing: Dialed,
+    consuming: Option<(Dialed, Channel)>,
+    /// Sends announcements, which nobody confirms.
+    pub(super) announcing: Channel,
+    pub(super) publishers: Publishers,
+    failed: CancellationToken,
+}
+
+impl Link {
+    /// Connects and declares what is missing at the broker.
+    pub(super) async fn open(dialer: &Dialer, consumes: bool) -> Result<Self, lapin::Error> {
+        let publishing = dialer.dial().await?;
+        let announcing = publishing.connection.create_channel().await?;
+        topology::declare(&announcing).await?;
+        let consuming = match consumes {
+            false => None,
+            true => {
+                let dialed = dialer.dial().await?;
+                let channel = dialed.connection.create_channel().await?;
+                Some((dialed, channel))
+            }
+        };
+        Ok(Self {
+            publishing,
+            consuming,
+            announcing,
+            publishers: Publishers::default(),
+            failed: CancellationToken::new(),
+        })
+    }
+
+    /// A new channel, which ends when it is dropped.
+    pub(super) async fn channel(&self) -> Result<Channel, lapin::Error> {
+        self.publishing.connection.create_channel().await
+    }
+
+    /// The channel that takes jobs, in a process that does.
+    pub(super) fn consumer(&self) -> Option<&Channel> {
+        self.consuming.as_ref().map(|(_, channel)| channel)
+    }
+
+    /// Declares the link useless: something at the broker is not as it was declared, or
+    /// the connection behaves oddly. A new link declares everything again.
+    pub(super) fn fail(&self) {
+        self.failed.cancel();
+    }
+
+    /// Returns, with the reason, when a connection is lost or the link useless.
+    pub(super) async fn lost(&self) -> String {
+        let consuming = async {
+            match &self.consuming {
+                Some((dialed, _)) => ended(&dialed.connection).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            reason = ended(&self.publishing.connection) => reason,
+            reason = consuming => reason,
+            () = self.failed.cancelled() => "an operation on it failed".to_owned(),
+        }
+    }
+
+    /// Takes leave of the broker, which then gives at once to others what was in hand.
+    pub(super) async fn close(&self) {
+        let consuming = self.consuming.as_ref().map(|(dialed, _)| dialed);
+        for dialed in consuming.into_iter().chain([&self.publishing]) {
+            let farewell = dialed.connection.close(200, "bye".into());
+            // The socket is shut in any case.
+            let _ = time::timeout(FAREWELL, farewell).await;
+        }
+    }
+}
+
+/// Returns when the connection has ended, with the reason.
+async fn ended(connection: &Connection) -> String {
+    let mut events = pin!(connection.events_listener());
+    loop {
+        let event = time::timeout(LOOK_INTERVAL, events.next()).await;
+        // Errors of single channels are told here, too.
+        match event {
+            _ if connection.status().connected() => {}
+            Ok(Some(Event::Error(error))) => return error.to_string(),
+            _ => return "it ended".to_owned(),
+        }
+    }
+}

@@ -1,0 +1,306 @@
+//! The queue of a fleet, over RabbitMQ 3.10 or later.
+//!
+//! **Publishing** is mandatory and confirmed by the broker. What is accepted lies on the
+//! disks of a majority of its nodes.
+//!
+//! **Someone waiting goes first.** A job is taken from the broker only for a receiver
+//! that waits, so that this process has at most as many in hand as it has receivers
+//! (`RabbitConfig::prefetch` bounds it once more) and keeps none from an idle process. A
+//! receiver gets a background job only after every interactive queue was found empty
+//! while it waited; an interactive job published within the round trip since may come
+//! second. In each queue the oldest goes first; fills and refreshes take turns.
+//!
+//! **Failing.** A retry is published to the queue of its delay, a dead letter to the dead
+//! letters, and both are confirmed before the message they replace is acknowledged: a
+//! crash in between yields a job twice, never none. Attempts are counted in a header of
+//! ours. Delays are rounded up to the steps of [`topology`].
+//!
+//! **Losing the connection.** It is made again for ever, everything is declared again,
+//! and the broker delivers again what was in hand. Settling that is
+//! [`QueueError::UnknownDelivery`]. Publishing meanwhile waits, for as long as
+//! `RabbitConfig::publish_timeout` says.
+//!
+//! Equal jobs do not collapse: each message is delivered.
+
+mod address;
+mod collector;
+mod completions;
+mod config;
+mod dead_letters;
+mod hand;
+mod link;
+mod message;
+mod publisher;
+mod socket;
+mod supervisor;
+#[cfg(test)]
+mod tests;
+mod topology;
+mod trouble;
+
+use std::{future::Future, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use lapin::{
+    options::{BasicAckOptions, QueueDeclareOptions},
+    types::FieldTable,
+};
+use tokio::{
+    sync::{Mutex, broadcast, watch},
+    task, time,
+};
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+pub use config::{RabbitConfig, RabbitConfigError};
+
+use super::{Completion, DeadLetter, Delivery, Depth, Job, JobKey, Lane, Queue, QueueError};
+use address::BrokerAddress;
+use completions::Completions;
+use hand::{Hand, InHand};
+use link::Link;
+use message::Message;
+use publisher::Route;
+use socket::Dialer;
+use topology::{BACKGROUND, DEAD, INTERACTIVE, LaneQueue, STEPS, Step};
+use trouble::Trouble;
+
+/// A durable queue shared by all processes of a fleet.
+pub struct RabbitQueue {
+    shared: Arc<Shared>,
+    publish_timeout: Duration,
+    /// Held by whoever reads the dead letters, who holds them back from others.
+    reading: Mutex<()>,
+    _supervisor: DropGuard,
+}
+
+/// What the supervisor and the calls share.
+struct Shared {
+    dialer: Dialer,
+    connect_timeout: Duration,
+    consumes: bool,
+    hand: Hand,
+    completions: Completions,
+    /// The link, while there is one.
+    link: watch::Sender<Option<Arc<Link>>>,
+}
+
+impl RabbitQueue {
+    /// Starts to connect in the background and returns at once: only what no broker
+    /// could mend is an error. Needs a tokio runtime around it; the connection ends when
+    /// the queue is dropped.
+    pub fn start(config: RabbitConfig) -> Result<Self, RabbitConfigError> {
+        let address = BrokerAddress::parse(&config.url)?;
+        let dialer = Dialer::new(address, config.roots.as_deref(), config.heartbeat, config.name)?;
+        let shared = Arc::new(Shared {
+            dialer,
+            connect_timeout: config.connect_timeout,
+            consumes: config.prefetch > 0,
+            hand: Hand::new(config.prefetch),
+            completions: Completions::default(),
+            link: watch::Sender::default(),
+        });
+        let stop = CancellationToken::new();
+        tokio::spawn(supervisor::supervise(Arc::clone(&shared), stop.clone()));
+        Ok(Self {
+            shared,
+            publish_timeout: config.publish_timeout,
+            reading: Mutex::default(),
+            _supervisor: stop.drop_guard(),
+        })
+    }
+
+    /// Whether there is a connection right now.
+    pub fn is_connected(&self) -> bool {
+        self.shared.link.borrow().is_some()
+    }
+
+    async fn publish_to(&self, route: Route, message: &Message) -> Result<(), QueueError> {
+        let published = self.shared.publish(route, message);
+        Ok(self.in_time(published).await?)
+    }
+
+    /// Asks the broker on the link of now, or the next.
+    async fn ask<T>(
+        &self,
+        question: impl AsyncFnOnce(&Link) -> Result<T, Trouble>,
+    ) -> Result<T, Trouble> {
+        let link = self.in_time(async { Ok(self.shared.link().await) }).await?;
+        question(&link).await
+    }
+
+    async fn in_time<T>(
+        &self,
+        answer: impl Future<Output = Result<T, Trouble>>,
+    ) -> Result<T, Trouble> {
+        let timeout = self.publish_timeout;
+        let answered = time::timeout(timeout, answer).await;
+        answered.unwrap_or_else(|_| {
+            Err(if self.is_connected() { Trouble::Late(timeout) } else { Trouble::NotConnected })
+        })
+    }
+
+    /// Carries a verdict out, to its end also when the caller is dropped.
+    async fn settle(&self, delivery: Delivery, verdict: Verdict) -> Result<(), QueueError> {
+        let receipt = delivery.receipt;
+        let in_hand = self.shared.hand.take_back(&receipt)?;
+        let (shared, timeout) = (Arc::clone(&self.shared), self.publish_timeout);
+        let settling = async move { shared.settle(in_hand, verdict, timeout).await };
+        match task::spawn(settling).await {
+            Ok(Ok(true)) => Ok(()),
+            // The connection is gone, and with it our hand on the message.
+            Ok(Ok(false) | Err(Trouble::Failed(_))) => Err(QueueError::UnknownDelivery { receipt }),
+            Ok(Err(trouble)) => Err(trouble.into()),
+            Err(error) => Err(QueueError::Unavailable { source: Box::new(error) }),
+        }
+    }
+}
+
+/// What becomes of a message in hand.
+enum Verdict {
+    Done,
+    Retry { delay: Duration, reason: String },
+    Dead { reason: String },
+    Release,
+}
+
+impl Shared {
+    /// The link, when there is one.
+    async fn link(&self) -> Arc<Link> {
+        let mut links = self.link.subscribe();
+        let link = links.wait_for(Option::is_some).await.expect("the sender is in self");
+        link.clone().expect("it was waited for")
+    }
+
+    /// Publishes, on the next link too if the first is lost: the message may then
+    /// arrive twice.
+    async fn publish(&self, route: Route, message: &Message) -> Result<(), Trouble> {
+        loop {
+            let link = self.link().await;
+            match link.publish(route, message).await {
+                Err(Trouble::Failed(_)) => {}
+                published => return published,
+            }
+            link.fail();
+            let is_other = |other: &Option<Arc<Link>>| {
+                !other.as_ref().is_some_and(|it| Arc::ptr_eq(it, &link))
+            };
+            let mut links = self.link.subscribe();
+            links.wait_for(is_other).await.expect("the sender is in self");
+        }
+    }
+
+    /// Publishes what replaces the message, if anything does, and acknowledges it only
+    /// then; tells whether the message was still in hand.
+    async fn settle(
+        &self,
+        in_hand: InHand,
+        verdict: Verdict,
+        timeout: Duration,
+    ) -> Result<bool, Trouble> {
+        let InHand { queue, message, acker } = &in_hand;
+        let (route, replacement) = match verdict {
+            Verdict::Release => return Ok(collector::give_back(&in_hand).await?),
+            Verdict::Done => return Ok(acker.ack(BasicAckOptions::default()).await?),
+            Verdict::Retry { delay, reason } => {
+                let step = Step::for_delay(delay);
+                let route = step.map_or(Route::job(queue), |step| Route::delayed(step, queue));
+                (route, message.clone().failed(&reason))
+            }
+            Verdict::Dead { reason } => (Route::dead(), message.clone().buried(queue, &reason)),
+        };
+        // On the link of now only: with another one, the message is not in hand.
+        let link = self.link.borrow().clone();
+        let Some(link) = link.filter(|_| acker.usable()) else { return Ok(false) };
+        let published = time::timeout(timeout, link.publish(route, &replacement)).await;
+        if let Err(trouble) = published.unwrap_or(Err(Trouble::Late(timeout))) {
+            // Whatever comes of that: it is delivered again, now or when the link ends.
+            let _ = collector::give_back(&in_hand).await;
+            return Err(trouble);
+        }
+        Ok(acker.ack(BasicAckOptions::default()).await?)
+    }
+}
+
+#[async_trait]
+impl Queue for RabbitQueue {
+    async fn publish(&self, job: &Job, lane: Lane) -> Result<(), QueueError> {
+        let queue = LaneQueue::of(&job.task, lane);
+        self.publish_to(Route::job(queue), &Message::new(job)).await
+    }
+
+    async fn receive(&self) -> Result<Delivery, QueueError> {
+        Ok(self.shared.hand.receive().await)
+    }
+
+    async fn acknowledge(&self, delivery: Delivery) -> Result<(), QueueError> {
+        self.settle(delivery, Verdict::Done).await
+    }
+
+    async fn retry(
+        &self,
+        delivery: Delivery,
+        delay: Duration,
+        reason: &str,
+    ) -> Result<(), QueueError> {
+        self.settle(delivery, Verdict::Retry { delay, reason: reason.to_owned() }).await
+    }
+
+    async fn dead_letter(&self, delivery: Delivery, reason: &str) -> Result<(), QueueError> {
+        self.settle(delivery, Verdict::Dead { reason: reason.to_owned() }).await
+    }
+
+    async fn release(&self, delivery: Delivery) -> Result<(), QueueError> {
+        self.settle(delivery, Verdict::Release).await
+    }
+
+    async fn announce(&self, completed: &JobKey) -> Result<(), QueueError> {
+        let link = self.shared.link.borrow().clone().ok_or(Trouble::NotConnected)?;
+        Ok(completions::announce(&link, completed).await?)
+    }
+
+    fn completions(&self) -> broadcast::Receiver<Completion> {
+        self.shared.completions.subscribe()
+    }
+
+    async fn dead_letters(&self) -> Result<Vec<DeadLetter>, QueueError> {
+        let _alone = self.reading.lock().await;
+        Ok(self.ask(async |link| dead_letters::list(link).await).await?)
+    }
+
+    async fn replay_dead_letter(&self, id: &str) -> Result<(), QueueError> {
+        let _alone = self.reading.lock().await;
+        let is_done = self.ask(async |link| dead_letters::replay(link, id).await).await?;
+        is_done.then_some(()).ok_or_else(|| QueueError::UnknownDeadLetter { id: id.to_owned() })
+    }
+
+    async fn drop_dead_letter(&self, id: &str) -> Result<(), QueueError> {
+        let _alone = self.reading.lock().await;
+        let is_done = self.ask(async |link| dead_letters::discard(link, id).await).await?;
+        is_done.then_some(()).ok_or_else(|| QueueError::UnknownDeadLetter { id: id.to_owned() })
+    }
+
+    /// Jobs that wait at the broker, and those that run in this process.
+    async fn depth(&self) -> Result<Depth, QueueError> {
+        Ok(self.in_time(self.ask(async |link| count(link, self.shared.hand.len()).await)).await?)
+    }
+}
+
+async fn count(link: &Link, running: usize) -> Result<Depth, Trouble> {
+    let channel = link.channel().await?;
+    let ready = async |name: &str| {
+        let options = QueueDeclareOptions { passive: true, ..Default::default() };
+        let queue = channel.queue_declare(name.into(), options, FieldTable::default()).await?;
+        Ok::<_, lapin::Error>(queue.message_count() as usize)
+    };
+    let mut depth = Depth { running, dead: ready(DEAD).await?, ..Depth::default() };
+    for queue in &INTERACTIVE {
+        depth.interactive += ready(queue.name).await?;
+    }
+    for queue in &BACKGROUND {
+        depth.background += ready(queue.name).await?;
+    }
+    for step in &STEPS {
+        depth.delayed += ready(step.name).await?;
+    }
+    Ok(depth)
+}

@@ -1,0 +1,110 @@
+//! What is wrong from the start: told in one line, without a password, and not fatal.
+
+use std::io;
+
+use tracing::subscriber::DefaultGuard;
+use tracing_subscriber::fmt::MakeWriter;
+
+use super::*;
+
+/// The log of this thread, kept.
+#[derive(Clone, Default)]
+struct Log(Arc<StdMutex<Vec<u8>>>);
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl MakeWriter<'_> for Log {
+    type Writer = Self;
+
+    fn make_writer(&self) -> Self {
+        self.clone()
+    }
+}
+
+impl Log {
+    fn keep() -> (Self, DefaultGuard) {
+        let log = Self::default();
+        let subscriber =
+            tracing_subscriber::fmt().with_writer(log.clone()).with_ansi(false).finish();
+        (log, tracing::subscriber::set_default(subscriber))
+    }
+
+    /// Lines of ours that warn; waits for the first.
+    async fn warnings(&self) -> Vec<String> {
+        let warnings = || -> Vec<String> {
+            let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
+            let ours = |line: &&str| line.contains("WARN stoa_shared::queue::rabbitmq");
+            text.lines().filter(ours).map(str::to_owned).collect()
+        };
+        while warnings().is_empty() {
+            time::sleep(Duration::from_millis(20)).await;
+        }
+        warnings()
+    }
+}
+
+#[tokio::test]
+async fn changed_arguments_of_a_queue_are_told_and_not_fatal() {
+    let (log, _kept) = Log::keep();
+    let vhost = Vhost::create();
+    let arguments = serde_json::json!({ "x-queue-type": "quorum", "x-delivery-limit": 7 });
+    vhost.declare_queue("stoa.fill.interactive.v1", &arguments);
+    let queue = RabbitQueue::start(config(vhost.url())).unwrap();
+    let warnings = log.warnings().await;
+    assert!(warnings[0].contains("PRECONDITION_FAILED"), "{}", warnings[0]);
+    assert!(warnings[0].contains("stoa.fill.interactive.v1"), "{}", warnings[0]);
+    assert!(!queue.is_connected());
+
+    // It is tried again, and told once.
+    time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(log.warnings().await.len(), 1);
+    vhost.delete_queue("stoa.fill.interactive.v1");
+    queue.publish(&job(1), Lane::Interactive).await.unwrap();
+    assert!(queue.is_connected());
+}
+
+#[tokio::test]
+async fn refused_credentials_and_a_missing_vhost_are_told_without_the_password() {
+    let vhost = Vhost::create();
+    let mut wrong = url::Url::parse(&vhost.url()).unwrap();
+    wrong.set_password(Some("open-sesame")).unwrap();
+    let missing = format!("{}-missing", vhost.url());
+    for (url, expected) in [(wrong.to_string(), "ACCESS_REFUSED"), (missing, "not found")] {
+        let (log, _kept) = Log::keep();
+        let queue = RabbitQueue::start(config(url)).unwrap();
+        let warnings = log.warnings().await;
+        assert!(warnings[0].contains(expected), "{}", warnings[0]);
+        assert!(!queue.is_connected());
+        let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+        for secret in ["open-sesame", "guest:guest"] {
+            assert!(!text.contains(secret), "{text}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_no_broker_can_mend_is_refused_at_once() {
+    let refusal = |config| RabbitQueue::start(config).err().unwrap().to_string();
+    let url = "amqps://user:secret@localhost";
+    assert_eq!(
+        refusal(RabbitConfig::new("https://user:secret@localhost")),
+        "not the URL of a broker: the scheme is neither amqp nor amqps"
+    );
+    let roots = |pem: &[u8]| RabbitConfig { roots: Some(pem.to_vec()), ..RabbitConfig::new(url) };
+    assert_eq!(
+        refusal(roots(b"")),
+        "unusable root certificates for the broker: there is no certificate among them"
+    );
+    let half = refusal(roots(b"-----BEGIN CERTIFICATE-----\nAAAA\n"));
+    assert!(half.starts_with("unusable root certificates for the broker: "), "{half}");
+    let shown = format!("{:?}", RabbitConfig::new(url));
+    assert!(shown.contains("localhost:5671") && !shown.contains("secret"), "{shown}");
+}
