@@ -8,7 +8,7 @@
 use std::{any::Any, io, io::IsTerminal, panic};
 
 use tracing::Subscriber;
-use tracing_subscriber::{fmt::MakeWriter, layer::SubscriberExt, registry};
+use tracing_subscriber::{EnvFilter, fmt::MakeWriter, layer::SubscriberExt, registry};
 
 use crate::config::{LogFormat, LogSettings};
 
@@ -35,11 +35,21 @@ fn subscriber<W>(
 where
     W: for<'writer> MakeWriter<'writer> + Send + Sync + 'static,
 {
-    let registry = registry().with(settings.filter.to_env_filter());
+    let registry = registry().with(filter(settings));
     let lines = tracing_subscriber::fmt::layer().with_writer(writer).with_ansi(has_colours);
     match settings.format {
         LogFormat::Text => Box::new(registry.with(lines)),
         LogFormat::Json => Box::new(registry.with(lines.json().flatten_event(true))),
+    }
+}
+
+/// The filter of the settings, without the broker's client unless they name it: each
+/// failure that it logs it also returns, and it would log messages.
+fn filter(settings: &LogSettings) -> EnvFilter {
+    let filter = settings.filter.to_env_filter();
+    match filter.to_string().contains("lapin") {
+        true => filter,
+        false => filter.add_directive("lapin=off".parse().expect("it is a directive")),
     }
 }
 
@@ -105,6 +115,16 @@ mod tests {
             "{text}"
         );
         assert_eq!(text.lines().count(), 1, "{text}");
+    }
+
+    #[test]
+    fn the_brokers_client_is_heard_only_where_it_is_named() {
+        for (filter, lines) in [("info", 0), ("trace", 0), ("info,lapin=error", 1)] {
+            let text = logged(&settings(filter, LogFormat::Text), || {
+                tracing::error!(target: "lapin::channels", "said it as well");
+            });
+            assert_eq!(text.lines().count(), lines, "{filter}: {text}");
+        }
     }
 
     #[test]
