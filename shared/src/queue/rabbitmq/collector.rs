@@ -5,15 +5,21 @@
 //! So a job is taken from the broker only for a receiver that waits for it:
 //!
 //! 1. A receiver waits: the interactive queues are asked for one message, then the
-//!    background queues.
-//! 2. All are empty: consumers, one message each, wait on all of them. The first message
-//!    ends that; what the others brought meanwhile goes to further receivers.
+//!    background queues. A few collectors do that side by side, for one receiver each.
+//! 2. All are empty: one of the collectors has consumers, for one message each, wait on
+//!    all of them. The first message ends that; what the others brought meanwhile goes to
+//!    further receivers.
 //!
 //! A message for which no receiver is left goes back to the broker, a background one at
 //! once. That needs several queues that fill in the same instant, and costs the message
 //! one of its deliveries, of which the broker counts a hundred.
 
-use std::{collections::VecDeque, convert::Infallible, io};
+use std::{
+    collections::VecDeque,
+    convert::Infallible,
+    io,
+    sync::atomic::{AtomicUsize, Ordering},
+};
 
 use futures_util::{StreamExt, future::try_join_all, stream::select_all};
 use lapin::{
@@ -23,20 +29,27 @@ use lapin::{
     },
     types::FieldTable,
 };
+use tokio::sync::Mutex;
 
 use super::{
-    hand::{Hand, InHand},
+    hand::{Claim, Hand, InHand},
     topology::{BACKGROUND, INTERACTIVE, LaneQueue},
 };
 use crate::queue::Lane;
 
-/// Collects for `hand` until the channel fails.
-pub(super) async fn collect(channel: &Channel, hand: &Hand) -> lapin::Error {
-    let collector = Collector { channel, hand };
-    match collector.run().await {
-        Err(error) => error,
-        Ok(never) => match never {},
-    }
+/// Collectors of one process: what a broker does not answer at once would else be the
+/// pace of all its slots.
+pub(super) const COLLECTORS: usize = 4;
+
+/// Collects for `hand` until a channel fails; each collector has a channel of its own.
+pub(super) async fn collect(channels: &[Channel], hand: &Hand) -> lapin::Error {
+    let (watching, turn) = (Mutex::default(), AtomicUsize::default());
+    let collector = |channel| Collector { channel, hand, watching: &watching, turn: &turn }.run();
+    let failed = tokio::select! {
+        failed = try_join_all(channels.iter().map(collector)) => failed.err(),
+        failed = give_back_spares(hand) => failed.err(),
+    };
+    failed.unwrap_or_else(|| io::Error::other("there is nothing to collect on").into())
 }
 
 /// Gives a message back to the broker, its attempt not counted.
@@ -44,51 +57,59 @@ pub(super) async fn give_back(message: &InHand) -> Result<bool, lapin::Error> {
     message.acker.nack(BasicNackOptions { requeue: true, multiple: false }).await
 }
 
+async fn give_back_spares(hand: &Hand) -> Result<Infallible, lapin::Error> {
+    loop {
+        for message in &hand.spare().await {
+            give_back(message).await?;
+        }
+    }
+}
+
 struct Collector<'a> {
     channel: &'a Channel,
     hand: &'a Hand,
+    /// Held by the one collector that has consumers.
+    watching: &'a Mutex<()>,
+    /// Counts fetches: the kinds take turns, so that none starves behind the other.
+    turn: &'a AtomicUsize,
 }
 
 impl Collector<'_> {
-    async fn run(&self) -> Result<Infallible, lapin::Error> {
+    async fn run(self) -> Result<Infallible, lapin::Error> {
         // For each consumer on the channel, not for them together.
         self.channel.basic_qos(1, BasicQosOptions::default()).await?;
-        let mut starts_with = 0;
         loop {
-            tokio::select! {
-                spare = self.hand.spare() => {
-                    for message in &spare {
-                        give_back(message).await?;
-                    }
-                }
-                () = self.hand.wanted() => {
-                    // The kinds take turns, so that none starves behind the other.
-                    starts_with = 1 - starts_with;
-                    match self.fetch(starts_with).await? {
-                        Some(message) => self.hand.offer(message),
-                        None => self.watch().await?,
-                    }
-                }
+            let claim = self.hand.claim().await;
+            if self.fetch().await? {
+                continue;
+            }
+            drop(claim);
+            let _alone = self.watching.lock().await;
+            let claim = self.hand.claim().await;
+            if !self.fetch().await? {
+                self.watch(claim).await?;
             }
         }
     }
 
-    /// The first message of the first queue that has one.
-    async fn fetch(&self, starts_with: usize) -> Result<Option<InHand>, lapin::Error> {
+    /// Offers the first message of the first queue that has one.
+    async fn fetch(&self) -> Result<bool, lapin::Error> {
+        let starts_with = self.turn.fetch_add(1, Ordering::Relaxed) % 2;
         for queues in [&INTERACTIVE, &BACKGROUND] {
             let (later, first) = queues.split_at(starts_with);
             for queue in first.iter().chain(later) {
                 let options = BasicGetOptions { no_ack: false };
                 if let Some(got) = self.channel.basic_get(queue.name.into(), options).await? {
-                    return Ok(Some(InHand::new(queue, got.delivery)));
+                    self.hand.offer(InHand::new(queue, got.delivery));
+                    return Ok(true);
                 }
             }
         }
-        Ok(None)
+        Ok(false)
     }
 
     /// Waits on all queues, which were empty, until one has a message.
-    async fn watch(&self) -> Result<(), lapin::Error> {
+    async fn watch(&self, claim: Claim<'_>) -> Result<(), lapin::Error> {
         let queues = INTERACTIVE.iter().chain(&BACKGROUND);
         let mut consumers = try_join_all(queues.map(|queue| self.consume(queue))).await?;
         let first = {
@@ -104,11 +125,12 @@ impl Collector<'_> {
             let mut pushed = select_all(pushed);
             tokio::select! {
                 first = pushed.next() => first.transpose()?,
-                () = self.hand.unwanted() => None,
+                () = self.hand.satisfied() => None,
             }
         };
         let mut taken = VecDeque::new();
         match first {
+            // It cannot come too early.
             Some(message) if message.queue.lane == Lane::Interactive => self.hand.offer(message),
             first => taken.extend(first),
         }
@@ -121,9 +143,10 @@ impl Collector<'_> {
                 taken.push_back(InHand::new(queue, delivery?));
             }
         }
+        drop(claim);
         taken.make_contiguous().sort_by_key(|message| message.queue.lane);
         for message in taken {
-            if message.queue.lane == Lane::Interactive || self.hand.wants() > 0 {
+            if message.queue.lane == Lane::Interactive || self.hand.is_short() {
                 self.hand.offer(message);
             } else {
                 give_back(&message).await?;

@@ -38,6 +38,7 @@ pub(super) struct InHand {
 #[derive(Default)]
 struct State {
     waiting: usize,
+    claimed: usize,
     /// For whoever waits or comes next: lane first, then age.
     offers: BTreeMap<(Lane, u64), InHand>,
     running: HashMap<String, InHand>,
@@ -46,7 +47,10 @@ struct State {
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Counts {
+    /// Receivers that wait.
     waiting: usize,
+    /// Messages that are being fetched.
+    claimed: usize,
     offered: usize,
     running: usize,
 }
@@ -82,20 +86,30 @@ impl Hand {
         }
     }
 
-    /// Returns when a receiver waits for whom there is nothing on offer.
-    pub(super) async fn wanted(&self) {
-        self.until(|counts| counts.waiting > counts.offered && self.has_room(counts)).await;
+    /// Returns when a receiver waits for whom nobody fetches yet, with the right to
+    /// fetch one message for it.
+    pub(super) async fn claim(&self) -> Claim<'_> {
+        loop {
+            self.until(|counts| counts.are_short(self.limit)).await;
+            let claimed = self.change(|state| {
+                let is_short = state.counts().are_short(self.limit);
+                state.claimed += usize::from(is_short);
+                is_short
+            });
+            if claimed {
+                return Claim(self);
+            }
+        }
     }
 
-    /// Returns when nobody waits (any longer).
-    pub(super) async fn unwanted(&self) {
-        self.until(|counts| counts.waiting <= counts.offered || !self.has_room(counts)).await;
+    /// Whether a receiver waits for whom nobody fetches.
+    pub(super) fn is_short(&self) -> bool {
+        self.counts.borrow().are_short(self.limit)
     }
 
-    /// How many receivers wait for whom there is nothing on offer.
-    pub(super) fn wants(&self) -> usize {
-        let Counts { waiting, offered, .. } = *self.counts.borrow();
-        waiting.saturating_sub(offered)
+    /// Returns when there is something on offer for everyone who waits.
+    pub(super) async fn satisfied(&self) {
+        self.until(|counts| counts.waiting <= counts.offered).await;
     }
 
     /// Puts a message on offer.
@@ -141,10 +155,6 @@ impl Hand {
         offered + running
     }
 
-    fn has_room(&self, counts: &Counts) -> bool {
-        counts.offered + counts.running < self.limit
-    }
-
     async fn until(&self, is_so: impl FnMut(&Counts) -> bool) {
         let mut counts = self.counts.subscribe();
         counts.wait_for(is_so).await.expect("the sender is in self");
@@ -154,16 +164,29 @@ impl Hand {
     fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let changed = change(&mut state);
-        self.counts.send_replace(Counts {
-            waiting: state.waiting,
-            offered: state.offers.len(),
-            running: state.running.len(),
-        });
+        self.counts.send_replace(state.counts());
         changed
     }
 }
 
+impl Counts {
+    /// Whether one more message is to be fetched.
+    fn are_short(&self, limit: usize) -> bool {
+        let Self { waiting, claimed, offered, running } = *self;
+        waiting > offered + claimed && offered + claimed + running < limit
+    }
+}
+
 impl State {
+    fn counts(&self) -> Counts {
+        Counts {
+            waiting: self.waiting,
+            claimed: self.claimed,
+            offered: self.offers.len(),
+            running: self.running.len(),
+        }
+    }
+
     /// Hands the first offer to a receiver, who then waits no longer.
     fn take(&mut self) -> Option<Delivery> {
         let ((lane, number), in_hand) = self.offers.pop_first()?;
@@ -184,6 +207,15 @@ fn read_job(body: &[u8]) -> Result<Job, JobError> {
     let text = std::str::from_utf8(body)
         .map_err(|error| JobError::Unreadable { reason: error.to_string() })?;
     Job::from_message(text)
+}
+
+/// The right to fetch one message, given up when it is dropped.
+pub(super) struct Claim<'a>(&'a Hand);
+
+impl Drop for Claim<'_> {
+    fn drop(&mut self) {
+        self.0.change(|state| state.claimed = state.claimed.saturating_sub(1));
+    }
 }
 
 /// A receiver in the line.

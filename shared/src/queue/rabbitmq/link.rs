@@ -2,7 +2,7 @@
 
 use std::{pin::pin, time::Duration};
 
-use futures_util::StreamExt;
+use futures_util::{StreamExt, future::try_join_all};
 use lapin::{Channel, Connection, Event};
 use tokio::time;
 use tokio_util::sync::CancellationToken;
@@ -25,7 +25,7 @@ const FAREWELL: Duration = Duration::from_secs(1);
 /// longer reads from those that publish, and must still hear what is acknowledged.
 pub(super) struct Link {
     publishing: Dialed,
-    consuming: Option<(Dialed, Channel)>,
+    consuming: Option<(Dialed, Vec<Channel>)>,
     /// Sends announcements, which nobody confirms.
     pub(super) announcing: Channel,
     pub(super) publishers: Publishers,
@@ -34,16 +34,19 @@ pub(super) struct Link {
 
 impl Link {
     /// Connects and declares what is missing at the broker.
-    pub(super) async fn open(dialer: &Dialer, consumes: bool) -> Result<Self, lapin::Error> {
+    ///
+    /// `collectors` is 0 in a process that only publishes.
+    pub(super) async fn open(dialer: &Dialer, collectors: usize) -> Result<Self, lapin::Error> {
         let publishing = dialer.dial().await?;
         let announcing = publishing.connection.create_channel().await?;
         topology::declare(&announcing).await?;
-        let consuming = match consumes {
-            false => None,
-            true => {
+        let consuming = match collectors {
+            0 => None,
+            collectors => {
                 let dialed = dialer.dial().await?;
-                let channel = dialed.connection.create_channel().await?;
-                Some((dialed, channel))
+                let channel = || dialed.connection.create_channel();
+                let channels = try_join_all((0..collectors).map(|_| channel())).await?;
+                Some((dialed, channels))
             }
         };
         Ok(Self {
@@ -60,9 +63,9 @@ impl Link {
         self.publishing.connection.create_channel().await
     }
 
-    /// The channel that takes jobs, in a process that does.
-    pub(super) fn consumer(&self) -> Option<&Channel> {
-        self.consuming.as_ref().map(|(_, channel)| channel)
+    /// The channels that take jobs, in a process that does.
+    pub(super) fn collectors(&self) -> Option<&[Channel]> {
+        self.consuming.as_ref().map(|(_, channels)| channels.as_slice())
     }
 
     /// Declares the link useless: something at the broker is not as it was declared, or

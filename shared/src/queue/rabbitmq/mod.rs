@@ -27,10 +27,12 @@ mod collector;
 mod completions;
 mod config;
 mod dead_letters;
+mod depth;
 mod hand;
 mod link;
 mod message;
 mod publisher;
+mod settle;
 mod socket;
 mod supervisor;
 #[cfg(test)]
@@ -41,10 +43,6 @@ mod trouble;
 use std::{future::Future, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use lapin::{
-    options::{BasicAckOptions, QueueDeclareOptions},
-    types::FieldTable,
-};
 use tokio::{
     sync::{Mutex, broadcast, watch},
     task, time,
@@ -55,13 +53,15 @@ pub use config::{RabbitConfig, RabbitConfigError};
 
 use super::{Completion, DeadLetter, Delivery, Depth, Job, JobKey, Lane, Queue, QueueError};
 use address::BrokerAddress;
+use collector::COLLECTORS;
 use completions::Completions;
-use hand::{Hand, InHand};
+use hand::Hand;
 use link::Link;
 use message::Message;
 use publisher::Route;
+use settle::Verdict;
 use socket::Dialer;
-use topology::{BACKGROUND, DEAD, INTERACTIVE, LaneQueue, STEPS, Step};
+use topology::LaneQueue;
 use trouble::Trouble;
 
 /// A durable queue shared by all processes of a fleet.
@@ -77,7 +77,8 @@ pub struct RabbitQueue {
 struct Shared {
     dialer: Dialer,
     connect_timeout: Duration,
-    consumes: bool,
+    /// How many collectors there are; none in a process that only publishes.
+    collectors: usize,
     hand: Hand,
     completions: Completions,
     /// The link, while there is one.
@@ -94,7 +95,7 @@ impl RabbitQueue {
         let shared = Arc::new(Shared {
             dialer,
             connect_timeout: config.connect_timeout,
-            consumes: config.prefetch > 0,
+            collectors: config.prefetch.min(COLLECTORS),
             hand: Hand::new(config.prefetch),
             completions: Completions::default(),
             link: watch::Sender::default(),
@@ -155,14 +156,6 @@ impl RabbitQueue {
     }
 }
 
-/// What becomes of a message in hand.
-enum Verdict {
-    Done,
-    Retry { delay: Duration, reason: String },
-    Dead { reason: String },
-    Release,
-}
-
 impl Shared {
     /// The link, when there is one.
     async fn link(&self) -> Arc<Link> {
@@ -180,44 +173,12 @@ impl Shared {
                 Err(Trouble::Failed(_)) => {}
                 published => return published,
             }
-            link.fail();
             let is_other = |other: &Option<Arc<Link>>| {
                 !other.as_ref().is_some_and(|it| Arc::ptr_eq(it, &link))
             };
             let mut links = self.link.subscribe();
             links.wait_for(is_other).await.expect("the sender is in self");
         }
-    }
-
-    /// Publishes what replaces the message, if anything does, and acknowledges it only
-    /// then; tells whether the message was still in hand.
-    async fn settle(
-        &self,
-        in_hand: InHand,
-        verdict: Verdict,
-        timeout: Duration,
-    ) -> Result<bool, Trouble> {
-        let InHand { queue, message, acker } = &in_hand;
-        let (route, replacement) = match verdict {
-            Verdict::Release => return Ok(collector::give_back(&in_hand).await?),
-            Verdict::Done => return Ok(acker.ack(BasicAckOptions::default()).await?),
-            Verdict::Retry { delay, reason } => {
-                let step = Step::for_delay(delay);
-                let route = step.map_or(Route::job(queue), |step| Route::delayed(step, queue));
-                (route, message.clone().failed(&reason))
-            }
-            Verdict::Dead { reason } => (Route::dead(), message.clone().buried(queue, &reason)),
-        };
-        // On the link of now only: with another one, the message is not in hand.
-        let link = self.link.borrow().clone();
-        let Some(link) = link.filter(|_| acker.usable()) else { return Ok(false) };
-        let published = time::timeout(timeout, link.publish(route, &replacement)).await;
-        if let Err(trouble) = published.unwrap_or(Err(Trouble::Late(timeout))) {
-            // Whatever comes of that: it is delivered again, now or when the link ends.
-            let _ = collector::give_back(&in_hand).await;
-            return Err(trouble);
-        }
-        Ok(acker.ack(BasicAckOptions::default()).await?)
     }
 }
 
@@ -263,44 +224,26 @@ impl Queue for RabbitQueue {
     }
 
     async fn dead_letters(&self) -> Result<Vec<DeadLetter>, QueueError> {
-        let _alone = self.reading.lock().await;
-        Ok(self.ask(async |link| dead_letters::list(link).await).await?)
+        let (_alone, timeout) = (self.reading.lock().await, self.publish_timeout);
+        Ok(self.ask(async |link| dead_letters::list(link, timeout).await).await?)
     }
 
     async fn replay_dead_letter(&self, id: &str) -> Result<(), QueueError> {
-        let _alone = self.reading.lock().await;
-        let is_done = self.ask(async |link| dead_letters::replay(link, id).await).await?;
+        let (_alone, timeout) = (self.reading.lock().await, self.publish_timeout);
+        let is_done = self.ask(async |link| dead_letters::replay(link, id, timeout).await).await?;
         is_done.then_some(()).ok_or_else(|| QueueError::UnknownDeadLetter { id: id.to_owned() })
     }
 
     async fn drop_dead_letter(&self, id: &str) -> Result<(), QueueError> {
-        let _alone = self.reading.lock().await;
-        let is_done = self.ask(async |link| dead_letters::discard(link, id).await).await?;
+        let (_alone, timeout) = (self.reading.lock().await, self.publish_timeout);
+        let is_done = self.ask(async |link| dead_letters::discard(link, id, timeout).await).await?;
         is_done.then_some(()).ok_or_else(|| QueueError::UnknownDeadLetter { id: id.to_owned() })
     }
 
     /// Jobs that wait at the broker, and those that run in this process.
     async fn depth(&self) -> Result<Depth, QueueError> {
-        Ok(self.in_time(self.ask(async |link| count(link, self.shared.hand.len()).await)).await?)
+        let running = self.shared.hand.len();
+        let counted = self.ask(async |link| depth::count(link, running).await);
+        Ok(self.in_time(counted).await?)
     }
-}
-
-async fn count(link: &Link, running: usize) -> Result<Depth, Trouble> {
-    let channel = link.channel().await?;
-    let ready = async |name: &str| {
-        let options = QueueDeclareOptions { passive: true, ..Default::default() };
-        let queue = channel.queue_declare(name.into(), options, FieldTable::default()).await?;
-        Ok::<_, lapin::Error>(queue.message_count() as usize)
-    };
-    let mut depth = Depth { running, dead: ready(DEAD).await?, ..Depth::default() };
-    for queue in &INTERACTIVE {
-        depth.interactive += ready(queue.name).await?;
-    }
-    for queue in &BACKGROUND {
-        depth.background += ready(queue.name).await?;
-    }
-    for step in &STEPS {
-        depth.delayed += ready(step.name).await?;
-    }
-    Ok(depth)
 }

@@ -61,7 +61,18 @@ impl Route {
 impl Link {
     /// Returns `Ok` when the broker has the message durably. Dropped before that, the
     /// message may have arrived or not.
+    ///
+    /// Where it cannot go to what was declared, or the connection fails, the link is of
+    /// no use any longer: the next one declares everything again.
     pub(super) async fn publish(&self, route: Route, message: &Message) -> Result<(), Trouble> {
+        let published = self.try_publish(route, message).await;
+        if matches!(published, Err(Trouble::Failed(_) | Trouble::Unroutable { .. })) {
+            self.fail();
+        }
+        published
+    }
+
+    async fn try_publish(&self, route: Route, message: &Message) -> Result<(), Trouble> {
         let _turn = self.publishers.turns.acquire().await.expect("it is never closed");
         let channel = match self.publishers.take() {
             Some(channel) => channel,
@@ -88,8 +99,6 @@ impl Link {
         match confirmation {
             Confirmation::Ack(None) => Ok(()),
             Confirmation::Ack(Some(_)) | Confirmation::Nack(Some(_)) => {
-                // Somebody deleted a queue: the next link declares it again.
-                self.fail();
                 Err(Trouble::Unroutable { queue: queue() })
             }
             Confirmation::Nack(None) | Confirmation::NotRequested => {

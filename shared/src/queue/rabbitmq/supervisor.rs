@@ -51,7 +51,7 @@ pub(super) async fn supervise(shared: Arc<Shared>, stop: CancellationToken) {
 
 async fn open(shared: &Shared) -> Result<Link, String> {
     let timeout = shared.connect_timeout;
-    match time::timeout(timeout, Link::open(&shared.dialer, shared.consumes)).await {
+    match time::timeout(timeout, Link::open(&shared.dialer, shared.collectors)).await {
         Ok(Ok(link)) => Ok(link),
         Ok(Err(error)) => Err(error.to_string()),
         Err(_) => Err(format!("not connected within {} ms", timeout.as_millis())),
@@ -61,8 +61,8 @@ async fn open(shared: &Shared) -> Result<Link, String> {
 /// Works with the link until it is lost, and tells why; `None` when told to stop.
 async fn serve(shared: &Shared, link: &Arc<Link>, stop: &CancellationToken) -> Option<String> {
     let collecting = async {
-        match link.consumer() {
-            Some(channel) => collector::collect(channel, &shared.hand).await,
+        match link.collectors() {
+            Some(channels) => collector::collect(channels, &shared.hand).await,
             None => pending().await,
         }
     };
