@@ -6,6 +6,7 @@
 #[cfg(any(test, feature = "testing"))]
 pub mod contract;
 mod disk;
+mod format;
 mod key;
 mod reading;
 
