@@ -8,6 +8,7 @@ use std::{
     io::{self, Read, Write},
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use tempfile::NamedTempFile;
@@ -88,6 +89,27 @@ impl Scratch {
             }
         }
         Ok(Self(path))
+    }
+
+    /// Removes the files that were last written to longer than `age` ago; their number.
+    pub(crate) fn discard(&self, age: Duration) -> io::Result<usize> {
+        let mut discarded = 0;
+        for entry in fs::read_dir(&self.0)? {
+            let entry = entry?;
+            let metadata = match entry.metadata() {
+                Ok(metadata) => metadata,
+                // It may get its name while we look.
+                Err(error) if is_absence(&error) => continue,
+                Err(error) => return Err(error),
+            };
+            // A stamp in the future has no age.
+            let is_old = metadata.modified()?.elapsed().is_ok_and(|elapsed| elapsed > age);
+            if is_old && !metadata.is_dir() {
+                remove(&entry.path())?;
+                discarded += 1;
+            }
+        }
+        Ok(discarded)
     }
 
     /// A new file that is removed when dropped. Its mode is that of any new file, so

@@ -89,6 +89,18 @@ impl Storage for FaultyStorage {
     ) -> Result<Page, StorageError> {
         self.inner.list(prefix, after, limit).await
     }
+
+    async fn signed_url(
+        &self,
+        key: &StorageKey,
+        lifetime: Duration,
+    ) -> Result<Option<String>, StorageError> {
+        self.inner.signed_url(key, lifetime).await
+    }
+
+    async fn discard_unfinished(&self, age: Duration) -> Result<usize, StorageError> {
+        self.inner.discard_unfinished(age).await
+    }
 }
 
 /// A queue that remembers what was published, and is down or mute when told to be.

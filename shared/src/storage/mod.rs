@@ -10,7 +10,11 @@ mod format;
 mod key;
 mod reading;
 
-use std::{fmt, io, ops::Range, time::SystemTime};
+use std::{
+    fmt, io,
+    ops::Range,
+    time::{Duration, SystemTime},
+};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -59,6 +63,19 @@ pub trait Storage: Send + Sync + 'static {
         after: Option<&str>,
         limit: usize,
     ) -> Result<Page, StorageError>;
+
+    /// A URL from which anyone may GET the object for `lifetime`, without credentials;
+    /// `None` where the store hands out none. Whether the object is there is not asked.
+    async fn signed_url(
+        &self,
+        key: &StorageKey,
+        lifetime: Duration,
+    ) -> Result<Option<String>, StorageError>;
+
+    /// Removes what lies in the store of writes that never ended, such as those of a
+    /// killed process, and that began longer ago than `age`; how many there were. A
+    /// write that is still going on after `age` fails.
+    async fn discard_unfinished(&self, age: Duration) -> Result<usize, StorageError>;
 }
 
 /// What is to be read of an object.

@@ -16,7 +16,7 @@ mod path;
 mod tests;
 mod write;
 
-use std::{fs, io, path::PathBuf, sync::Arc};
+use std::{fs, io, path::PathBuf, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use futures_util::StreamExt;
@@ -179,6 +179,19 @@ impl Storage for DiskStorage {
             list::page(&root, &name, &after, limit).map_err(|error| unavailable(&name, error))
         })
         .await
+    }
+
+    async fn signed_url(
+        &self,
+        _: &StorageKey,
+        _: Duration,
+    ) -> Result<Option<String>, StorageError> {
+        Ok(None)
+    }
+
+    async fn discard_unfinished(&self, age: Duration) -> Result<usize, StorageError> {
+        let writer = Arc::clone(&self.writer);
+        blocking(path::SCRATCH, move || writer.discard_unfinished(age)).await
     }
 }
 

@@ -65,6 +65,28 @@ async fn what_a_killed_process_left_half_written_is_swept_and_the_rest_stays() {
 }
 
 #[tokio::test]
+async fn only_half_written_files_that_nobody_writes_to_are_discarded() {
+    let directory = tempfile::tempdir().unwrap();
+    let storage = open(&directory).await;
+    storage.create(&key("whole"), Bytes::from("whole").into()).await.unwrap();
+    for (name, age) in [("old", 7200), ("new", 10)] {
+        let file = fs::File::create(directory.path().join(path::SCRATCH).join(name)).unwrap();
+        file.set_modified(SystemTime::now() - Duration::from_secs(age)).unwrap();
+    }
+    assert_eq!(storage.discard_unfinished(Duration::from_secs(3600)).await.unwrap(), 1);
+    let left = ["_stoa/contract/whole", "_stoa/format", "_stoa/lock", "_stoa/tmp/new"];
+    assert_eq!(files(directory.path()), left.map(str::to_owned).into());
+    assert_eq!(storage.discard_unfinished(Duration::from_secs(3600)).await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn a_directory_hands_out_no_urls() {
+    let directory = tempfile::tempdir().unwrap();
+    let storage = open(&directory).await;
+    assert_eq!(storage.signed_url(&key("any"), Duration::from_secs(60)).await.unwrap(), None);
+}
+
+#[tokio::test]
 async fn a_directory_in_use_is_refused_in_one_line() {
     let directory = tempfile::tempdir().unwrap();
     let first = open(&directory).await;

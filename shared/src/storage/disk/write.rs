@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 use super::{
     super::{ETag, ObjectMeta, StorageError},
     directories::Directories,
-    meta, unavailable, unreadable,
+    meta, path, unavailable, unreadable,
 };
 use crate::directory::{self, DirectoryLock, Scratch};
 
@@ -99,6 +99,11 @@ impl Writer {
         let target = self.root.join(key);
         let _turn = self.keys.lock(&target);
         directory::remove(&target).map_err(|error| unavailable(key, error))
+    }
+
+    /// Removes half-written files that nobody has written to for `age`; their number.
+    pub(super) fn discard_unfinished(&self, age: Duration) -> Result<usize, StorageError> {
+        self.scratch.discard(age).map_err(|error| unavailable(path::SCRATCH, error))
     }
 
     fn receive(
