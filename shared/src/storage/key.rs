@@ -67,6 +67,11 @@ impl StorageKey {
         Self("_stoa/format".to_owned())
     }
 
+    /// A throwaway object by which a store is tried out.
+    pub(super) fn probe(id: u64) -> Self {
+        Self(format!("_stoa/probe/{id:016x}"))
+    }
+
     /// What is remembered of one repository; `id` is a hash of its URL.
     pub fn repository(id: &str) -> Self {
         Self(format!("_stoa/repositories/{id}.json"))
@@ -116,6 +121,17 @@ impl KeyPrefix {
     /// All claims.
     pub fn claims() -> Self {
         Self("_stoa/claims/".to_owned())
+    }
+
+    /// All keys.
+    #[cfg(test)]
+    pub(super) fn everything() -> Self {
+        Self(String::new())
+    }
+
+    /// All throwaway objects.
+    pub(super) fn probes() -> Self {
+        Self("_stoa/probe/".to_owned())
     }
 
     /// For contract suites.

@@ -9,6 +9,7 @@ mod disk;
 mod format;
 mod key;
 mod reading;
+mod s3;
 
 use std::{
     fmt, io,
@@ -23,6 +24,7 @@ use futures_util::stream::BoxStream;
 pub use disk::{DiskStorage, DiskStorageError};
 pub use key::{KeyPrefix, StorageKey};
 pub use reading::{head_if_present, if_present, read_small, read_whole, unavailable};
+pub use s3::{Place, S3Config, S3Storage, S3StorageError};
 
 /// A flat, strongly consistent store of immutable byte strings under string keys.
 ///

@@ -1,0 +1,170 @@
+//! The SDK's client, set up so that it does no more than sign, send and parse: retries,
+//! deadlines and integrity are ours.
+
+use aws_config::{BehaviorVersion, SdkConfig, timeout::TimeoutConfig};
+use aws_sdk_s3::{
+    Client,
+    config::{
+        ProvideCredentials, Region, RequestChecksumCalculation, ResponseChecksumValidation,
+        SharedHttpClient, StalledStreamProtectionConfig, retry::RetryConfig,
+    },
+};
+use aws_smithy_http_client::{
+    Builder, Connector,
+    proxy::ProxyConfig,
+    tls::{self, TlsContext, TrustStore, rustls_provider::CryptoMode},
+};
+use rustls::{
+    RootCertStore,
+    pki_types::{CertificateDer, pem::PemObject},
+};
+use url::Url;
+
+use super::{
+    config::S3Config,
+    error::{Place, S3StorageError},
+};
+
+/// Region of stores that have but one.
+const ONLY_REGION: Region = Region::from_static("us-east-1");
+
+/// Builds the client and makes sure that there are credentials.
+pub(super) async fn connect(config: &S3Config, place: &Place) -> Result<Client, S3StorageError> {
+    let invalid = |reason: String| S3StorageError::Invalid { place: place.clone(), reason };
+    check(config).map_err(invalid)?;
+    let tls = trust(&config.root_certificates).map_err(invalid)?;
+    let sdk = sdk_config(config, http_client(tls)).await;
+    if sdk.region().is_none() {
+        let reason = "no region is known; name one, or set AWS_REGION";
+        return Err(invalid(reason.to_owned()));
+    }
+    let no_credentials = |source| S3StorageError::NoCredentials { place: place.clone(), source };
+    let provider = sdk.credentials_provider().ok_or_else(|| no_credentials("none asked".into()))?;
+    provider.provide_credentials().await.map_err(|error| {
+        // The chain's own words do not repeat what was read.
+        no_credentials(super::trouble::chain(&error).into())
+    })?;
+    let builder = aws_sdk_s3::config::Builder::from(&sdk)
+        .force_path_style(config.path_style)
+        // By default the SDK adds a CRC32 trailer to every upload and asks for one with
+        // every download, which older and other stores than AWS refuse or garble. Bodies
+        // are covered all the same: by the SHA-256 that the signature contains.
+        .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
+        .response_checksum_validation(ResponseChecksumValidation::WhenRequired);
+    Ok(Client::from_conf(builder.build()))
+}
+
+fn check(config: &S3Config) -> Result<(), String> {
+    if config.bucket.is_empty() {
+        return Err("a bucket needs a name".to_owned());
+    }
+    let Some(endpoint) = &config.endpoint else { return Ok(()) };
+    let url = Url::parse(endpoint).map_err(|error| format!("the endpoint is no URL: {error}"))?;
+    let is_plain = matches!(url.scheme(), "http" | "https")
+        && url.has_host()
+        && url.username().is_empty()
+        && url.password().is_none()
+        && url.query().is_none()
+        && url.fragment().is_none();
+    if is_plain {
+        Ok(())
+    } else {
+        Err("the endpoint must be like https://host:port, without user, query or fragment".into())
+    }
+}
+
+/// The system's roots and those given. The client panics at certificates that it cannot
+/// read, so they are read here first.
+fn trust(pem: &[u8]) -> Result<TlsContext, String> {
+    let mut trust = TrustStore::default();
+    if !pem.is_empty() {
+        let mut roots = RootCertStore::empty();
+        for certificate in CertificateDer::pem_slice_iter(pem) {
+            certificate
+                .map_err(|error| error.to_string())
+                .and_then(|certificate| roots.add(certificate).map_err(|error| error.to_string()))
+                .map_err(|error| format!("a root certificate cannot be read: {error}"))?;
+        }
+        if roots.is_empty() {
+            return Err("the root certificates' file holds no certificate".to_owned());
+        }
+        trust.add_pem_certificate(pem);
+    }
+    TlsContext::builder().with_trust_store(trust).build().map_err(|error| error.to_string())
+}
+
+/// One pool of connections for storage and for what hands out credentials, over ring
+/// (the rest of the program's TLS), through the environment's proxy if there is one.
+fn http_client(tls: TlsContext) -> SharedHttpClient {
+    Builder::new().build_with_connector_fn(move |settings, components| {
+        let mut connector = Connector::builder()
+            .tls_provider(tls::Provider::Rustls(CryptoMode::Ring))
+            .tls_context(tls.clone())
+            .proxy_config(ProxyConfig::from_env())
+            .enable_tcp_nodelay(true);
+        connector.set_connector_settings(settings.cloned());
+        if let Some(components) = components {
+            connector.set_sleep_impl(components.sleep_impl());
+        }
+        connector.build()
+    })
+}
+
+async fn sdk_config(config: &S3Config, http_client: SharedHttpClient) -> SdkConfig {
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(config.connect_timeout)
+        .disable_read_timeout()
+        .disable_operation_timeout()
+        .disable_operation_attempt_timeout()
+        .build();
+    let mut loader = aws_config::defaults(BehaviorVersion::latest())
+        .http_client(http_client)
+        // A write must not be repeated behind our back: see `write`.
+        .retry_config(RetryConfig::disabled())
+        .timeout_config(timeouts)
+        // We watch streams ourselves: see `read`.
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
+    if let Some(endpoint) = &config.endpoint {
+        loader = loader.endpoint_url(endpoint);
+    }
+    match (&config.region, &config.endpoint) {
+        (Some(region), _) => loader = loader.region(Region::new(region.clone())),
+        (None, Some(_)) => {
+            let chain = aws_config::meta::region::RegionProviderChain::first_try(
+                aws_config::environment::EnvironmentVariableRegionProvider::new(),
+            );
+            loader = loader.region(chain.or_else(ONLY_REGION));
+        }
+        (None, None) => {}
+    }
+    loader.load().await
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_plain_endpoint_is_taken() {
+        let check = |endpoint: &str| {
+            let endpoint = Some(endpoint.to_owned());
+            check(&S3Config { endpoint, ..S3Config::new("bucket") })
+        };
+        for good in ["http://127.0.0.1:9000", "https://s3.example.com/", "https://host/base"] {
+            assert_eq!(check(good), Ok(()), "{good}");
+        }
+        for bad in ["", "host:9000", "ftp://host", "http://user:secret@host", "https://host?x=y"] {
+            let refusal = check(bad).unwrap_err();
+            assert!(refusal.starts_with("the endpoint") && !refusal.contains("secret"));
+        }
+    }
+
+    #[test]
+    fn a_root_certificate_that_cannot_be_read_is_refused() {
+        assert!(trust(b"").is_ok());
+        assert!(trust(b"nothing").unwrap_err().contains("no certificate"));
+        let broken = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+        assert!(trust(broken.as_bytes()).unwrap_err().contains("cannot be read"));
+    }
+}
