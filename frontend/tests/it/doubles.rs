@@ -158,6 +158,10 @@ impl Queue for WatchedQueue {
         self.inner.completions()
     }
 
+    fn is_connected(&self) -> bool {
+        !self.is_down.load(Ordering::SeqCst)
+    }
+
     async fn dead_letters(&self) -> Result<Vec<DeadLetter>, QueueError> {
         self.inner.dead_letters().await
     }

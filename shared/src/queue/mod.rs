@@ -83,6 +83,9 @@ pub trait Queue: Send + Sync + 'static {
     /// The dead letter is thrown away.
     async fn drop_dead_letter(&self, id: &str) -> Result<(), QueueError>;
 
+    /// Whether jobs can be published and received just now, as far as is known.
+    fn is_connected(&self) -> bool;
+
     /// How many jobs wait or run, for metrics and scaling.
     async fn depth(&self) -> Result<Depth, QueueError>;
 }

@@ -66,6 +66,10 @@ impl Queue for Crowded {
         self.queue.completions()
     }
 
+    fn is_connected(&self) -> bool {
+        self.queue.is_connected()
+    }
+
     async fn dead_letters(&self) -> Result<Vec<DeadLetter>, QueueError> {
         self.queue.dead_letters().await
     }

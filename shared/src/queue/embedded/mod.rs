@@ -224,6 +224,10 @@ impl Queue for EmbeddedQueue {
         self.completions.subscribe()
     }
 
+    fn is_connected(&self) -> bool {
+        true
+    }
+
     async fn dead_letters(&self) -> Result<Vec<DeadLetter>, QueueError> {
         self.blocking(|shared| shared.files.dead_letters().map_err(unavailable)).await
     }

@@ -3,7 +3,7 @@
 use std::{pin::pin, time::Duration};
 
 use futures_util::{StreamExt, future::try_join_all};
-use lapin::{Channel, Connection, Event};
+use lapin::{Channel, Connection, ErrorKind, Event};
 use tokio::time;
 use tokio_util::sync::CancellationToken;
 
@@ -18,6 +18,9 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How long the farewell of a connection may take.
 const FAREWELL: Duration = Duration::from_secs(1);
+
+/// The usual pause before another look at whether somebody else declares.
+const LOCK_PAUSE: Duration = Duration::from_millis(100);
 
 /// What this process has of the broker while a connection lives.
 ///
@@ -39,7 +42,7 @@ impl Link {
     pub(super) async fn open(dialer: &Dialer, collectors: usize) -> Result<Self, lapin::Error> {
         let publishing = dialer.dial().await?;
         let announcing = publishing.connection.create_channel().await?;
-        topology::declare(&announcing).await?;
+        declare_alone(&publishing.connection, &announcing).await?;
         let consuming = match collectors {
             0 => None,
             collectors => {
@@ -98,6 +101,33 @@ impl Link {
             let _ = time::timeout(FAREWELL, farewell).await;
         }
     }
+}
+
+/// Declares what is missing while no other process does. A broker (3.10 was seen to) that
+/// is asked for the same new quorum queue by two connections at once may be left with a
+/// queue that has no process behind it, for good. An exclusive queue is the lock: one
+/// connection at a time can have it, and it goes with its connection.
+async fn declare_alone(connection: &Connection, channel: &Channel) -> Result<(), lapin::Error> {
+    let lock = loop {
+        // A refusal ends the channel it was told on.
+        let lock = connection.create_channel().await?;
+        match topology::lock(&lock).await {
+            Ok(()) => break lock,
+            Err(error) if is_locked(&error) => {
+                time::sleep(LOCK_PAUSE.mul_f64(0.5 + rand::random::<f64>())).await;
+            }
+            Err(error) => return Err(error),
+        }
+    };
+    let declared = topology::declare(channel).await;
+    let unlocked = topology::unlock(&lock).await;
+    declared.and(unlocked)
+}
+
+/// Whether another connection has the queue for itself.
+fn is_locked(error: &lapin::Error) -> bool {
+    const RESOURCE_LOCKED: u16 = 405;
+    matches!(error.kind(), ErrorKind::ProtocolError(error) if error.get_id() == RESOURCE_LOCKED)
 }
 
 /// Returns when the connection has ended, with the reason.

@@ -110,11 +110,6 @@ impl RabbitQueue {
         })
     }
 
-    /// Whether there is a connection right now.
-    pub fn is_connected(&self) -> bool {
-        self.shared.link.borrow().is_some()
-    }
-
     async fn publish_to(&self, route: Route, message: &Message) -> Result<(), QueueError> {
         let published = self.shared.publish(route, message);
         Ok(self.in_time(published).await?)
@@ -210,8 +205,8 @@ impl Queue for RabbitQueue {
         self.settle(delivery, Verdict::Dead { reason: reason.to_owned() }).await
     }
 
-    async fn release(&self, delivery: Delivery) -> Result<(), QueueError> {
-        self.settle(delivery, Verdict::Release).await
+    async fn release(&self, delivery: Delivery, delay: Duration) -> Result<(), QueueError> {
+        self.settle(delivery, Verdict::Release { delay }).await
     }
 
     async fn announce(&self, completed: &JobKey) -> Result<(), QueueError> {
@@ -221,6 +216,10 @@ impl Queue for RabbitQueue {
 
     fn completions(&self) -> broadcast::Receiver<Completion> {
         self.shared.completions.subscribe()
+    }
+
+    fn is_connected(&self) -> bool {
+        self.shared.link.borrow().is_some()
     }
 
     async fn dead_letters(&self) -> Result<Vec<DeadLetter>, QueueError> {

@@ -12,7 +12,7 @@ pub(super) enum Verdict {
     Done,
     Retry { delay: Duration, reason: String },
     Dead { reason: String },
-    Release,
+    Release { delay: Duration },
 }
 
 impl Shared {
@@ -26,7 +26,10 @@ impl Shared {
     ) -> Result<bool, Trouble> {
         let InHand { queue, message, acker } = &in_hand;
         let (route, replacement) = match verdict {
-            Verdict::Release => return Ok(collector::give_back(&in_hand).await?),
+            Verdict::Release { delay } => match Step::for_delay(delay) {
+                None => return Ok(collector::give_back(&in_hand).await?),
+                Some(step) => (Route::delayed(step, queue), message.clone()),
+            },
             Verdict::Done => return Ok(acker.ack(BasicAckOptions::default()).await?),
             Verdict::Retry { delay, reason } => {
                 let step = Step::for_delay(delay);

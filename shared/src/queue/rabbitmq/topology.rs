@@ -12,13 +12,14 @@
 //!                            queue that is the message's routing key
 //! stoa.dead.v1               given up
 //! stoa.completions.v1        exchange: which jobs are done
+//! stoa.declaring.v1          exclusive, while a process declares the others
 //! ```
 
 use std::time::Duration;
 
 use lapin::{
     Channel, ExchangeKind,
-    options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions},
+    options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions, QueueDeleteOptions},
     types::{AMQPValue, FieldTable},
 };
 
@@ -29,6 +30,9 @@ pub(super) const COMPLETIONS: &str = "stoa.completions.v1";
 
 /// The queue of the dead letters.
 pub(super) const DEAD: &str = "stoa.dead.v1";
+
+/// Held by the connection that declares.
+const LOCK: &str = "stoa.declaring.v1";
 
 /// The exchange that is always there, and routes to the queue that the key names.
 pub(super) const DEFAULT_EXCHANGE: &str = "";
@@ -108,6 +112,18 @@ impl Step {
         let step = STEPS.iter().find(|step| step.delay >= delay).or(longest);
         step.filter(|_| !delay.is_zero())
     }
+}
+
+/// Takes the lock of whoever declares; refused while another connection has it.
+pub(super) async fn lock(channel: &Channel) -> Result<(), lapin::Error> {
+    let options = QueueDeclareOptions { exclusive: true, ..QueueDeclareOptions::default() };
+    let declared = channel.queue_declare(LOCK.into(), options, FieldTable::default()).await;
+    declared.map(drop)
+}
+
+/// Gives the lock back.
+pub(super) async fn unlock(channel: &Channel) -> Result<(), lapin::Error> {
+    channel.queue_delete(LOCK.into(), QueueDeleteOptions::default()).await.map(drop)
 }
 
 /// Declares everything. The dead letters come first: what is dead-lettered to a queue

@@ -173,7 +173,7 @@ async fn a_job_that_is_never_settled_is_buried_by_the_broker_and_can_be_replayed
     for _ in 0..=100 {
         let delivery = receive(&queue).await;
         assert_eq!(delivery.attempt, 1);
-        queue.release(delivery).await.unwrap();
+        queue.release(delivery, Duration::ZERO).await.unwrap();
     }
     settles_at(&queue, Depth { dead: 1, ..Depth::default() }).await;
     let letters = queue.dead_letters().await.unwrap();

@@ -108,3 +108,22 @@ async fn what_no_broker_can_mend_is_refused_at_once() {
     let shown = format!("{:?}", RabbitConfig::new(url));
     assert!(shown.contains("localhost:5671") && !shown.contains("secret"), "{shown}");
 }
+
+#[tokio::test]
+async fn a_fleet_that_starts_at_once_finds_every_queue_alive() {
+    let vhost = Vhost::create();
+    let queues: Vec<_> = (0..8)
+        .map(|_| RabbitQueue::start(RabbitConfig { prefetch: 1, ..RabbitConfig::new(vhost.url()) }))
+        .map(Result::unwrap)
+        .collect();
+    for (number, queue) in queues.iter().enumerate() {
+        for lane in [Lane::Interactive, Lane::Background] {
+            queue.publish(&job(number), lane).await.unwrap();
+        }
+    }
+    for _ in 0..2 * queues.len() {
+        let delivery =
+            time::timeout(Duration::from_secs(60), queues[0].receive()).await.unwrap().unwrap();
+        queues[0].acknowledge(delivery).await.unwrap();
+    }
+}
