@@ -69,6 +69,11 @@ pub(super) enum Text {
     Unreadable,
 }
 
+/// The arguments that the process was started with, its own name first.
+pub fn arguments() -> impl Iterator<Item = std::ffi::OsString> {
+    std::env::args_os()
+}
+
 /// The process's environment. A variable that is no valid Unicode is left out,
 /// unless its name is ours: then U+FFFD in its value makes it a mistake.
 pub fn environment() -> impl Iterator<Item = (String, String)> {
@@ -131,7 +136,10 @@ impl Values {
             .map(|&setting| {
                 let value = self.get(setting);
                 let text = value.map(|value| match (&value.text, setting.shape) {
-                    (_, Shape::Secret) => secret::REDACTED.to_owned(),
+                    // A default is in the documentation.
+                    (_, Shape::Secret) if value.layer != Layer::Default => {
+                        secret::REDACTED.to_owned()
+                    }
                     (Text::One(text), _) => text.clone(),
                     (Text::Many(parts), _) => parts.join(","),
                     (Text::Unreadable, _) => String::new(),

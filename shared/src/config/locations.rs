@@ -4,27 +4,36 @@ use std::{fmt, path::PathBuf, str::FromStr};
 
 use url::Url;
 
-use super::InvalidValue;
+use super::{InvalidValue, Secret};
 
 /// Where module versions are stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StorageLocation {
     /// An absolute directory.
     Directory(PathBuf),
+    /// A bucket of an object store.
+    Bucket {
+        /// Its name.
+        name: String,
+        /// What all keys start with, without slashes at its ends; may be empty.
+        prefix: String,
+    },
 }
 
 /// Where jobs wait.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum QueueLocation {
     /// In this process, and beside the stored modules.
     Embedded,
+    /// At a broker; its URL holds its password.
+    Broker(Secret),
 }
 
 impl FromStr for StorageLocation {
     type Err = InvalidValue;
 
     fn from_str(text: &str) -> Result<Self, InvalidValue> {
-        let invalid = || InvalidValue::new("expected file:///directory");
+        let invalid = || InvalidValue::new("expected file:///directory or s3://bucket/prefix");
         let url = Url::parse(text).map_err(|_| invalid())?;
         match url.scheme() {
             // An empty path would spread modules over the root directory.
@@ -32,9 +41,20 @@ impl FromStr for StorageLocation {
                 Err(invalid())
             }
             "file" => url.to_file_path().map(Self::Directory).map_err(|()| invalid()),
-            "s3" => Err(InvalidValue::new(
-                "this build has no s3:// storage; expected file:///directory",
-            )),
+            "s3" => {
+                let name =
+                    url.host_str().filter(|name| is_bucket_name(name)).ok_or_else(invalid)?;
+                let is_plain = url.port().is_none()
+                    && url.username().is_empty()
+                    && url.password().is_none()
+                    && url.query().is_none()
+                    && url.fragment().is_none();
+                if !is_plain {
+                    return Err(InvalidValue::new("expected s3://bucket/prefix and nothing else"));
+                }
+                let prefix = url.path().trim_matches('/');
+                Ok(Self::Bucket { name: name.to_owned(), prefix: prefix.to_owned() })
+            }
             _ => Err(invalid()),
         }
     }
@@ -44,6 +64,8 @@ impl fmt::Display for StorageLocation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Directory(path) => write!(f, "{}", path.display()),
+            Self::Bucket { name, prefix } if prefix.is_empty() => write!(f, "s3://{name}"),
+            Self::Bucket { name, prefix } => write!(f, "s3://{name}/{prefix}"),
         }
     }
 }
@@ -56,8 +78,18 @@ impl FromStr for QueueLocation {
         if text == "embedded" {
             return Ok(Self::Embedded);
         }
-        Err(InvalidValue::new("this build has the queue \"embedded\" only"))
+        match text.split_once("://") {
+            Some(("amqp" | "amqps", rest)) if !rest.is_empty() => text.parse().map(Self::Broker),
+            _ => Err(InvalidValue::new("expected embedded, amqp://… or amqps://…")),
+        }
     }
+}
+
+/// The rules of S3 on names of buckets, as far as a typing mistake could break them.
+fn is_bucket_name(name: &str) -> bool {
+    let is_fine =
+        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-".contains(&byte);
+    (3..=63).contains(&name.len()) && name.bytes().all(is_fine)
 }
 
 #[cfg(test)]
@@ -82,7 +114,11 @@ mod tests {
             "file:///a?b",
             "file:///a#b",
             "https://a/b",
-            "s3://bucket",
+            "s3://",
+            "s3://UPPER",
+            "s3://a_b",
+            "s3://user:hunter2@bucket",
+            "s3://bucket?x",
         ] {
             assert!(bad.parse::<StorageLocation>().is_err(), "{bad}");
         }
@@ -90,9 +126,24 @@ mod tests {
 
     #[test]
     fn a_broker_is_refused_without_repeating_its_password() {
-        assert_eq!("embedded".parse(), Ok(QueueLocation::Embedded));
-        let refusal =
-            "amqp://user:hunter2@broker".parse::<QueueLocation>().unwrap_err().to_string();
-        assert!(refusal.contains("embedded") && !refusal.contains("hunter2"), "{refusal}");
+        assert!(matches!("embedded".parse(), Ok(QueueLocation::Embedded)));
+        let broker: QueueLocation = "amqps://user:hunter2@broker/vhost".parse().unwrap();
+        assert!(matches!(&broker, QueueLocation::Broker(_)));
+        assert!(!format!("{broker:?}").contains("hunter2"));
+        for bad in ["http://user:hunter2@broker", "amqp://", "hunter2"] {
+            let refusal = bad.parse::<QueueLocation>().unwrap_err().to_string();
+            assert!(refusal.contains("embedded") && !refusal.contains("hunter2"), "{refusal}");
+        }
+    }
+
+    #[test]
+    fn a_bucket_may_have_a_prefix() {
+        for (text, shown) in [
+            ("s3://modules", "s3://modules"),
+            ("s3://modules/", "s3://modules"),
+            ("s3://my.bucket-1/go/modules/", "s3://my.bucket-1/go/modules"),
+        ] {
+            assert_eq!(text.parse::<StorageLocation>().unwrap().to_string(), shown);
+        }
     }
 }

@@ -6,6 +6,8 @@
 //! of every layer is reported in one go (style §3 rule 18).
 
 mod addresses;
+mod bucket;
+mod delivery;
 mod deployment;
 mod error;
 mod file;
@@ -29,10 +31,12 @@ mod work;
 use std::path::Path;
 
 pub use addresses::{AddressRange, AddressRanges};
+pub use bucket::BucketSettings;
+pub use delivery::ZipDelivery;
 pub use deployment::{DeploymentId, Role};
 pub use error::{ConfigErrors, InvalidValue, Mistake};
 pub use freshness::Freshness;
-pub use layers::{EffectiveValue, Layer, environment};
+pub use layers::{EffectiveValue, Layer, arguments, environment};
 pub use listeners::Listeners;
 pub use locations::{QueueLocation, StorageLocation};
 pub use logging::{LogFilter, LogFormat, LogSettings};
@@ -40,7 +44,7 @@ pub use network::NetworkSettings;
 pub use reference::{example_file, help, readme_table};
 pub use secret::Secret;
 pub use shutdown::ShutdownSettings;
-pub use units::{ByteSize, parse_duration};
+pub use units::{ByteSize, parse_duration, parse_flag};
 pub use urls::{PublicUrl, UrlRewrite};
 pub use vcs::VcsSettings;
 pub use work::WorkSettings;
@@ -61,6 +65,10 @@ pub struct Config {
     pub listeners: Listeners,
     /// Where module versions lie ([`settings::STORAGE`]).
     pub storage: StorageLocation,
+    /// How a bucket is reached, where modules lie in one.
+    pub bucket: BucketSettings,
+    /// How zips reach clients.
+    pub zip_delivery: ZipDelivery,
     /// Where jobs wait ([`settings::QUEUE`]).
     pub queue: QueueLocation,
     /// How jobs are done and waited for.
@@ -119,6 +127,8 @@ impl Config {
         let public_url = reader.read_optional(&settings::PUBLIC_URL);
         let listeners = Listeners::read(reader);
         let storage = reader.read(&settings::STORAGE);
+        let bucket = BucketSettings::read(reader);
+        let zip_delivery = ZipDelivery::read(reader);
         let queue = reader.read(&settings::QUEUE);
         let work = WorkSettings::read(reader);
         let vcs = VcsSettings::read(reader);
@@ -133,6 +143,8 @@ impl Config {
             public_url: public_url?,
             listeners: listeners?,
             storage: storage?,
+            bucket: bucket?,
+            zip_delivery: zip_delivery?,
             queue: queue?,
             work: work?,
             vcs: vcs?,

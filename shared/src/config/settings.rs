@@ -108,13 +108,45 @@ settings! {
     /// Base URL of this deployment as others reach it, path prefix included.
     PUBLIC_URL { "STOA_PUBLIC_URL", Some("public_url"), Unset, example: "https://go.example.org", Single }
 
-    /// Where module versions are stored: `file:///directory`. The directory is made if
-    /// need be; it is itself a valid static GOPROXY.
+    /// Where module versions are stored: `file:///directory` for one process, or
+    /// `s3://bucket/prefix` for a fleet. The directory is made if need be, the bucket has
+    /// to exist; either is itself a valid static GOPROXY. Credentials of a bucket come from
+    /// where every AWS tool has them: `AWS_…` variables, a profile, a web identity, the
+    /// machine's role.
     STORAGE { "STOA_STORAGE", Some("storage"), Computed("`stoa` in the user's data directory (`$XDG_DATA_HOME`, else `~/.local/share`)"), example: "file:///var/lib/stoa", Single }
 
+    /// Base URL of the object store, for all but AWS itself.
+    S3_ENDPOINT { "STOA_S3_ENDPOINT", Some("s3.endpoint"), Unset, example: "https://minio.example.org:9000", Single }
+
+    /// Region of the bucket. Unset, it is the one that the environment, the profile or the
+    /// machine names; beside an endpoint of one's own `us-east-1`.
+    S3_REGION { "STOA_S3_REGION", Some("s3.region"), Unset, example: "eu-central-1", Single }
+
+    /// Whether the bucket stands in the URL's path rather than in its host name: `true` or
+    /// `false`. AWS wants the latter, most other stores the former.
+    S3_PATH_STYLE { "STOA_S3_PATH_STYLE", Some("s3.path_style"), Text("false"), example: "true", Single }
+
+    /// Longest wait for the head of an answer of the object store; a request with a body
+    /// gets more by its size. Then the request is tried again.
+    S3_TIMEOUT { "STOA_S3_TIMEOUT", Some("s3.timeout"), Text("10s"), example: "5s", Single }
+
+    /// Longest wait for the next bytes of an object that is being read; then the rest is
+    /// asked for anew.
+    S3_STALL_TIMEOUT { "STOA_S3_STALL_TIMEOUT", Some("s3.stall_timeout"), Text("20s"), example: "10s", Single }
+
+    /// How often a request to the object store is tried in all. Five attempts ride out a
+    /// store that refuses one call in five, within some three seconds of pauses.
+    S3_ATTEMPTS { "STOA_S3_ATTEMPTS", Some("s3.attempts"), Text("5"), example: "8", Single }
+
+    /// Pause before the second attempt, doubled before each further one up to 2 s; the
+    /// actual pause is drawn between this and twice this, so that many do not return at
+    /// once.
+    S3_BACKOFF { "STOA_S3_BACKOFF", Some("s3.backoff"), Text("100ms"), example: "50ms", Single }
+
     /// Where jobs wait: `embedded` keeps them in this process and beside the stored
-    /// modules, so that accepted jobs survive a restart.
-    QUEUE { "STOA_QUEUE", Some("queue"), Text("embedded"), example: "embedded", Single }
+    /// modules, so that accepted jobs survive a restart; `amqp://user:password@host/vhost`
+    /// or `amqps://…` is a RabbitMQ that a fleet shares.
+    QUEUE { "STOA_QUEUE", Some("queue"), Text("embedded"), example: "amqps://stoa:secret@rabbitmq.example.org/stoa", Secret }
 
     /// Longest wait of a client for a missing version; then it is answered 504 and the
     /// job goes on. Two minutes outlast the fetch of all but the largest repositories.
@@ -123,6 +155,15 @@ settings! {
     /// Jobs at once in one worker. Jobs mostly wait for the network, so four keep two
     /// cores busy without a burst of large repositories filling the disk.
     SLOTS { "STOA_SLOTS", Some("slots"), Text("4"), example: "8", Single }
+
+    /// How zips reach clients: `stream` passes them through the frontend, `redirect` sends
+    /// clients to `STOA_CDN_URL` or, without one, to a signed URL of the bucket. A
+    /// directory has no URLs and always streams.
+    ZIP_DELIVERY { "STOA_ZIP_DELIVERY", Some("zip_delivery"), Text("stream"), example: "redirect", Single }
+
+    /// Base URL under which clients find the stored zips, such as a CDN over the bucket,
+    /// where `STOA_ZIP_DELIVERY` is `redirect`.
+    CDN_URL { "STOA_CDN_URL", Some("cdn_url"), Unset, example: "https://cdn.example.org/go", Single }
 
     /// `from=to` URL prefixes: a repository or go-import page whose URL starts with
     /// `from` is fetched from `to` instead; the longest match wins. A target named here is

@@ -54,9 +54,18 @@ fn nothing_needs_to_be_set() {
     deployment = "om" # environment
     # public_url is not set
     storage = "file:///home/user/.local/share/stoa" # default
+    # s3.endpoint is not set
+    # s3.region is not set
+    s3.path_style = "false" # default
+    s3.timeout = "10s" # default
+    s3.stall_timeout = "20s" # default
+    s3.attempts = "5" # default
+    s3.backoff = "100ms" # default
     queue = "embedded" # default
     wait = "120s" # default
     slots = "4" # default
+    zip_delivery = "stream" # default
+    # cdn_url is not set
     # vcs.rewrite is not set
     vcs.timeout = "5m" # default
     vcs.max_pack_bytes = "2GiB" # default
@@ -152,8 +161,10 @@ fn all_mistakes_of_the_environment_are_told_at_once() {
             ("STOA_ROLE", "proxy"),
             ("STOA_DEPLOYMENT", "Om"),
             ("STOA_PUBLIC_URL", "go.example.org"),
-            ("STOA_STORAGE", "s3://bucket"),
-            ("STOA_QUEUE", "amqp://user:hunter2@broker"),
+            ("STOA_STORAGE", "s3://Bucket"),
+            ("STOA_S3_PATH_STYLE", "yes"),
+            ("STOA_ZIP_DELIVERY", "post"),
+            ("STOA_QUEUE", "http://user:hunter2@broker"),
             ("STOA_WAIT", "120"),
             ("STOA_SLOTS", "0"),
             ("STOA_DRAIN", "soon"),
@@ -175,8 +186,10 @@ fn all_mistakes_of_the_environment_are_told_at_once() {
         STOA_DEPLOYMENT: "Om" is not a deployment id: at most 63 of a-z, 0-9, '-', '.', '_', a letter or digit first
         STOA_PUBLIC_URL: expected a URL: relative URL without a base
         STOA_LISTEN: "3000" is not an address and port such as 127.0.0.1:3000 or [::1]:3000
-        STOA_STORAGE: this build has no s3:// storage; expected file:///directory
-        STOA_QUEUE: this build has the queue "embedded" only
+        STOA_STORAGE: expected file:///directory or s3://bucket/prefix
+        STOA_S3_PATH_STYLE: "yes" is not true or false
+        STOA_ZIP_DELIVERY: "post" is not stream or redirect
+        STOA_QUEUE: expected embedded, amqp://… or amqps://…
         STOA_WAIT: "120" is not a time such as 1500ms, 30s, 2m or 1h
         STOA_SLOTS: "0" is not a whole number of at least 1
         STOA_VCS_REWRITE: entry 1: expected a URL: relative URL without a base
@@ -206,7 +219,7 @@ fn all_mistakes_of_the_file_are_told_at_once() {
         stoa.toml: config: no such setting
         stoa.toml: listen.port: no such setting
         stoa.toml: vcs.rewrites: no such setting (did you mean vcs.rewrite?)
-        stoa.toml: queue: this build has the queue "embedded" only
+        stoa.toml: queue: expected embedded, amqp://… or amqps://…
         stoa.toml: wait: "120" is not a time such as 1500ms, 30s, 2m or 1h
         stoa.toml: slots: expected one value, not a list
         "#

@@ -26,6 +26,11 @@ pub fn parse_duration(text: &str) -> Result<Duration, InvalidValue> {
         .ok_or_else(|| InvalidValue::new(format!("{text:?} is longer than a year")))
 }
 
+/// Parses `true` and `false`.
+pub fn parse_flag(text: &str) -> Result<bool, InvalidValue> {
+    text.parse().map_err(|_| InvalidValue::not(text, "true or false"))
+}
+
 /// Longer times are slips of the pen, and would overflow clocks when added to now.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
