@@ -8,14 +8,18 @@
 //! why not, and broadcasts the completion; the frontend looks in storage again.
 
 pub mod answer;
+pub mod backends;
 pub mod catalog;
+pub mod command_line;
 pub mod config;
 pub mod directory;
 pub mod metrics;
 pub mod module;
+pub mod probe;
 pub mod protocol;
 pub mod queue;
 pub mod request_id;
+pub mod signals;
 pub mod storage;
 pub mod telemetry;
 #[cfg(any(test, feature = "testing"))]

@@ -139,6 +139,12 @@ impl KeyPrefix {
         Self(format!("_stoa/contract/{name}"))
     }
 
+    /// For tests that look at everything.
+    #[cfg(any(test, feature = "testing"))]
+    pub fn for_tests(prefix: &str) -> Self {
+        Self(prefix.to_owned())
+    }
+
     /// The text that keys start with.
     pub fn as_str(&self) -> &str {
         &self.0
