@@ -14,6 +14,8 @@ pub mod failure;
 pub mod jobs;
 pub mod locate;
 pub mod module_zip;
+pub mod operations;
+pub mod process;
 pub mod repository;
 pub mod resolve;
 pub mod rewrite;

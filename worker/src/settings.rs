@@ -1,17 +1,25 @@
 //! What an operator may set about a worker, and the worker put together from it.
 
-use std::{io, sync::Arc};
+use std::{io, sync::Arc, time::Duration};
 
-use stoa_shared::{metrics::Metrics, storage::Storage};
+use stoa_shared::{
+    backends::{BackendError, root_certificates},
+    config::{Config, environment},
+    metrics::Metrics,
+    storage::Storage,
+};
 
 use crate::{
     claim::Claims,
     discovery_page::DiscoveryPages,
-    egress::{Egress, EgressConfig, SetupError},
+    egress::{Egress, EgressConfig, ProxySettings, SetupError},
     jobs::Worker,
     locate::Locator,
     repository::{Repositories, RepositoryLimits},
-    vcs::git::{GitConfig, GitVcs},
+    vcs::{
+        git::{GitConfig, GitVcs},
+        pack,
+    },
 };
 
 /// A worker's settings: plain values, filled in by `main` from the configuration.
@@ -25,6 +33,44 @@ pub struct WorkerSettings {
     pub repositories: RepositoryLimits,
     /// Most files that one version's tree may hold.
     pub max_files: u64,
+}
+
+/// An exact version unknown to a ref listing older than this makes a new one
+/// (design §8).
+const REFS_RECHECK: Duration = Duration::from_secs(5);
+/// Packs kept for the next module of the same commit, on disk.
+const SNAPSHOT_BYTES: u64 = 1 << 30;
+
+impl WorkerSettings {
+    /// What the configuration says of a worker. Reads the file of further certificates.
+    pub fn from_config(config: &Config) -> Result<Self, BackendError> {
+        let git = GitConfig::default();
+        Ok(Self {
+            egress: EgressConfig {
+                allow: config.network.allow_addresses.clone().into(),
+                extra_roots_pem: root_certificates(config)?,
+                rewrites: config.vcs.rewrites.iter().cloned().collect(),
+                proxy: ProxySettings::from_variables(environment()),
+                patient_requests: config.work.slots / 2,
+                ..EgressConfig::default()
+            },
+            git: GitConfig {
+                pack: pack::Limits {
+                    pack_bytes: config.vcs.max_pack_bytes.bytes(),
+                    ..pack::Limits::default()
+                },
+                listing_timeout: git.listing_timeout.min(config.vcs.timeout),
+                fetch_timeout: config.vcs.timeout,
+                ..git
+            },
+            repositories: RepositoryLimits {
+                refs_freshness: config.freshness.refs,
+                refs_recheck: REFS_RECHECK.min(config.freshness.refs),
+                snapshot_bytes: SNAPSHOT_BYTES,
+            },
+            max_files: config.vcs.max_files,
+        })
+    }
 }
 
 /// Why a worker cannot start.

@@ -1,7 +1,11 @@
 //! Sweeping what nobody will ask for again: failures that stand in storage beyond the
-//! time that anybody goes by them.
+//! time that anybody goes by them, claims on work that was done long ago, and writes
+//! that never ended.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use jiff::Timestamp;
 use stoa_shared::{
@@ -10,9 +14,15 @@ use stoa_shared::{
 };
 use tokio_util::sync::CancellationToken;
 
+use crate::claim::is_released;
+
 /// How long a failure lies there at least: far beyond any freshness, so that none is
 /// swept that somebody still waits for or goes by.
 const KEPT: Duration = Duration::from_secs(3600);
+/// How long a released claim lies there at least.
+const CLAIM_KEPT: Duration = Duration::from_secs(24 * 3600);
+/// A write that began longer ago has no writer any more: a job has ten minutes.
+const UNFINISHED: Duration = Duration::from_secs(24 * 3600);
 /// How often is swept: anonymous clients can ask for any number of things that do not
 /// exist, and each leaves a small file.
 const INTERVAL: Duration = Duration::from_secs(1800);
@@ -26,10 +36,42 @@ pub async fn sweep(storage: Arc<dyn Storage>, shutdown: CancellationToken) {
             () = shutdown.cancelled() => return,
             () = tokio::time::sleep(INTERVAL) => {}
         }
-        match sweep_failures(&*storage, Timestamp::now()).await {
-            Ok(0) => {}
-            Ok(swept) => tracing::info!(swept, "old failures swept"),
-            Err(error) => tracing::warn!(%error, "old failures could not be swept"),
+        report("failures", sweep_failures(&*storage, Timestamp::now()).await);
+        report("claims", sweep_claims(&*storage, SystemTime::now()).await);
+        report("writes", storage.discard_unfinished(UNFINISHED).await);
+    }
+}
+
+fn report(what: &str, outcome: Result<usize, StorageError>) {
+    match outcome {
+        Ok(0) => {}
+        Ok(swept) => tracing::info!(swept, what, "old objects swept"),
+        Err(error) => {
+            let error: &dyn std::error::Error = &error;
+            tracing::warn!(error, what, "old objects could not be swept");
+        }
+    }
+}
+
+/// Deletes claims that were released long before `now`; their number. Somebody may take
+/// one between the look and its end: that costs a second fetch, and never a second result.
+async fn sweep_claims(storage: &dyn Storage, now: SystemTime) -> Result<usize, StorageError> {
+    let mut swept = 0;
+    let mut after: Option<String> = None;
+    loop {
+        let page = storage.list(&KeyPrefix::claims(), after.as_deref(), PAGE).await?;
+        for key in page.keys {
+            let key = StorageKey::listed(key);
+            let Some((bytes, meta)) = read_small(storage, &key).await? else { continue };
+            let age = now.duration_since(meta.modified).unwrap_or_default();
+            if age > CLAIM_KEPT && is_released(&bytes) {
+                storage.delete(&key).await?;
+                swept += 1;
+            }
+        }
+        after = page.next;
+        if after.is_none() {
+            return Ok(swept);
         }
     }
 }
@@ -71,6 +113,7 @@ mod tests {
     };
 
     use super::*;
+    use crate::claim::Claims;
 
     #[tokio::test]
     async fn only_old_failures_without_a_good_answer_are_swept() {
@@ -96,5 +139,21 @@ mod tests {
         for (query, is_there) in [("old", false), ("new", true), ("good", true)] {
             assert_eq!(storage.head(&key(query)).await.is_ok(), is_there, "{query}");
         }
+    }
+
+    #[tokio::test]
+    async fn only_old_claims_that_were_given_back_are_swept() {
+        let directory = tempfile::tempdir().unwrap();
+        let storage: Arc<dyn Storage> =
+            Arc::new(DiskStorage::open(directory.path().to_owned()).await.unwrap());
+        let claims = Claims::fleet(storage.clone());
+        let _held = claims.take("held", Duration::ZERO).await.unwrap();
+        drop(claims.take("released", Duration::ZERO).await.unwrap());
+        // It is given back in the background.
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        let now = SystemTime::now();
+        assert_eq!(sweep_claims(&*storage, now).await.unwrap(), 0);
+        assert_eq!(sweep_claims(&*storage, now + CLAIM_KEPT * 2).await.unwrap(), 1);
+        assert_eq!(sweep_claims(&*storage, now + CLAIM_KEPT * 2).await.unwrap(), 0);
     }
 }

@@ -149,8 +149,7 @@ impl Fleet {
                 }
             };
             // What cannot be read is a newer program's, and held until it goes stale.
-            let is_released =
-                serde_json::from_slice(&bytes).is_ok_and(|document: Document| document.is_released);
+            let is_released = is_released(&bytes);
             if is_released || self.is_stale(&key, &meta.etag) {
                 let mine = document(random());
                 match self.storage.swap(&key, &meta.etag, body(&mine)).await {
@@ -291,6 +290,11 @@ impl Drop for Lease {
             runtime.spawn(async move { shared.release().await });
         }
     }
+}
+
+/// Whether a stored claim was given back.
+pub(crate) fn is_released(claim: &[u8]) -> bool {
+    serde_json::from_slice(claim).is_ok_and(|document: Document| document.is_released)
 }
 
 fn remembered<K, V>() -> Cache<K, V>
