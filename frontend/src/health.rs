@@ -58,9 +58,8 @@ impl Health {
     }
 
     /// What does not work although the frontend is ready.
-    pub(crate) fn degraded(&self) -> Option<&'static str> {
-        self.queue_failing
-            .load(Ordering::Relaxed)
+    pub(crate) fn degraded(&self, queue_is_connected: bool) -> Option<&'static str> {
+        (!queue_is_connected || self.queue_failing.load(Ordering::Relaxed))
             .then_some("degraded: the job queue is unavailable, misses are refused")
     }
 
@@ -137,11 +136,12 @@ mod tests {
     fn a_queue_in_trouble_degrades_but_does_not_unready() {
         let start = Instant::now();
         let health = seen(start);
-        assert_eq!(health.degraded(), None);
+        assert_eq!(health.degraded(true), None);
         health.note_queue(false);
-        assert!(health.degraded().is_some());
+        assert!(health.degraded(true).is_some());
         assert_eq!(health.ready(start), Ok(()));
         health.note_queue(true);
-        assert_eq!(health.degraded(), None);
+        assert_eq!(health.degraded(true), None);
+        assert!(health.degraded(false).is_some());
     }
 }

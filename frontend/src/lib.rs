@@ -4,6 +4,7 @@
 //! any, start any. [`app`] is the public router, callable without a socket; [`serve()`]
 //! puts it behind a listener and drains it on shutdown.
 
+mod admin;
 mod background;
 mod error;
 mod freshness;
@@ -11,6 +12,7 @@ mod front_door;
 mod health;
 mod hot;
 mod operations;
+pub mod process;
 mod proxy;
 mod request_id;
 mod router;
@@ -20,7 +22,7 @@ mod state;
 mod versions;
 mod waits;
 
-pub use router::{admin, app};
+pub use router::{app, operators};
 pub use serve::serve;
 pub use settings::FrontendSettings;
 pub use state::Frontend;

@@ -3,6 +3,7 @@
 use axum::{Router, middleware::from_fn, routing::get};
 
 use crate::{
+    admin,
     operations::{healthz, metrics, readyz, start_page, version},
     proxy,
     request_id::with_request_id,
@@ -16,9 +17,10 @@ pub fn app(frontend: Frontend) -> Router {
     routes.layer(from_fn(with_request_id)).with_state(frontend)
 }
 
-/// The operators' listener: metrics, which are nowhere else, and probes.
-pub fn admin(frontend: Frontend) -> Router {
-    probes().route("/metrics", get(metrics)).with_state(frontend)
+/// The operators' listener: metrics and `/admin`, which are nowhere else, and probes.
+pub fn operators(frontend: Frontend) -> Router {
+    let operators = probes().route("/metrics", get(metrics)).merge(admin::routes(&frontend));
+    operators.with_state(frontend)
 }
 
 fn probes() -> Router<Frontend> {

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use stoa_shared::config::{Config, Secret, ZipDelivery};
+
 /// A frontend's settings: plain values, filled in by `main` from the configuration.
 #[derive(Debug, Clone)]
 pub struct FrontendSettings {
@@ -24,6 +26,27 @@ pub struct FrontendSettings {
     /// Base URL of this deployment as others reach it, without a trailing slash;
     /// `None` takes what the request's `Host` says. Only the start page shows it.
     pub public_url: Option<String>,
+    /// How zips reach clients. Default: through the frontend.
+    pub zip_delivery: ZipDelivery,
+    /// What `/admin` asks for. Default: nothing, on a loopback listener.
+    pub admin_token: Option<Secret>,
+}
+
+impl FrontendSettings {
+    /// What the configuration says of a frontend.
+    pub fn from_config(config: &Config) -> Self {
+        Self {
+            wait: config.work.wait,
+            freshness: config.freshness.list,
+            negative: config.freshness.negative,
+            memory_bytes: config.memory_cache.bytes(),
+            drain: config.shutdown.drain,
+            grace: config.shutdown.grace,
+            public_url: config.public_url.as_ref().map(|url| url.as_str().to_owned()),
+            zip_delivery: config.zip_delivery.clone(),
+            admin_token: config.listeners.admin_token.clone(),
+        }
+    }
 }
 
 impl Default for FrontendSettings {
@@ -36,6 +59,8 @@ impl Default for FrontendSettings {
             drain: Duration::ZERO,
             grace: Duration::from_secs(30),
             public_url: None,
+            zip_delivery: ZipDelivery::Stream,
+            admin_token: None,
         }
     }
 }

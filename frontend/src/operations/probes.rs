@@ -25,7 +25,10 @@ pub(crate) async fn healthz() -> Response {
 pub(crate) async fn readyz(State(frontend): State<Frontend>) -> Response {
     match frontend.health.ready(Instant::now()) {
         Ok(()) => {
-            let degraded = frontend.health.degraded().map(|line| format!("{line}\n"));
+            let degraded = frontend
+                .health
+                .degraded(frontend.queue.is_connected())
+                .map(|line| format!("{line}\n"));
             (TEXT, format!("ready\n{}", degraded.unwrap_or_default())).into_response()
         }
         Err(unready) => {

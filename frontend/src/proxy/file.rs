@@ -5,18 +5,19 @@
 //! catalog entry are read conditions, so that a damaged or exchanged object is told
 //! apart from the recorded one before its first byte is sent.
 
-use std::{ops::Range, sync::Arc};
+use std::{ops::Range, sync::Arc, time::Duration};
 
 use axum::{body::Body, response::Response};
 use http::{
     HeaderMap, HeaderValue, StatusCode,
     header::{
         ACCEPT_RANGES, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG,
-        IF_NONE_MATCH, IF_RANGE, RANGE,
+        IF_NONE_MATCH, IF_RANGE, LOCATION, RANGE,
     },
 };
 use stoa_shared::{
     catalog::StoredFile,
+    config::ZipDelivery,
     metrics::{Endpoint, Outcome},
     queue::Task,
     storage::{
@@ -38,6 +39,9 @@ use crate::{
 
 /// A version never changes: a week, as is practice elsewhere (go-modules §1.10).
 const IMMUTABLE: HeaderValue = HeaderValue::from_static("public, max-age=604800, immutable");
+
+/// How long a signed URL holds: a client follows it at once, and begins to read it then.
+const SIGNATURE_LIFETIME: Duration = Duration::from_secs(300);
 
 /// Which of a version's files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,7 +104,9 @@ impl Serving<'_> {
                 }
                 let (waits, question) = (&self.frontend.waits, self.id.question());
                 let mended = waits.mended(&self.id.module, &question, &self.asked.request).await;
-                mended.map_err(|over| ApiError::wait_over(&self.subject, over))?;
+                if mended.is_err() {
+                    break;
+                }
             }
             let versions = &self.frontend.versions;
             let Some(visible) = self.storage(versions.find(self.id).await)? else {
@@ -155,9 +161,17 @@ impl Serving<'_> {
         }
     }
 
-    /// Reads the file under its recorded entity tag.
+    /// Reads the file under its recorded entity tag, or says where clients read it.
     async fn read(&self, source: &Source) -> Result<Response, StorageError> {
         let storage = &self.frontend.storage;
+        if self.file == File::Zip
+            && !self.asked.is_head
+            && let Some(location) = self.elsewhere(&source.key).await?
+        {
+            let meta = storage.head(&source.key).await?;
+            check(&source.key, source.recorded.as_ref(), &meta)?;
+            return Ok(redirect(&location));
+        }
         let headers = &self.asked.headers;
         let conditional = headers.contains_key(RANGE) || headers.contains_key(IF_NONE_MATCH);
         if self.asked.is_head || (self.file == File::Zip && conditional) {
@@ -169,6 +183,18 @@ impl Serving<'_> {
         let object = storage.get(&source.key, GetOptions { range: None, if_match }).await?;
         check(&source.key, source.recorded.as_ref(), &object.meta)?;
         self.whole(&source.key, object).await
+    }
+
+    /// Where clients find the zip, if they are to read it elsewhere. HEAD is answered
+    /// here: a signature is for one method.
+    async fn elsewhere(&self, key: &StorageKey) -> Result<Option<String>, StorageError> {
+        match &self.frontend.settings.zip_delivery {
+            ZipDelivery::Stream => Ok(None),
+            ZipDelivery::Redirect(Some(base)) => Ok(Some(format!("{base}/{key}"))),
+            ZipDelivery::Redirect(None) => {
+                self.frontend.storage.signed_url(key, SIGNATURE_LIFETIME).await
+            }
+        }
     }
 
     /// The response to HEAD, and to a GET that may want less than the whole.
@@ -340,6 +366,18 @@ fn check(
         }
         _ => Ok(()),
     }
+}
+
+/// A place that may be another tomorrow.
+fn redirect(location: &str) -> Response {
+    let mut headers = HeaderMap::new();
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(CONTENT_LENGTH, HeaderValue::from(0));
+    // A key's characters and a signature's are those of a URL.
+    if let Ok(location) = HeaderValue::try_from(location) {
+        headers.insert(LOCATION, location);
+    }
+    respond(StatusCode::TEMPORARY_REDIRECT, headers, Body::empty())
 }
 
 fn respond(status: StatusCode, headers: HeaderMap, body: Body) -> Response {

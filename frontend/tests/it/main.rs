@@ -9,6 +9,7 @@ mod hits;
 mod metrics;
 mod misses;
 mod operations;
+mod program;
 mod scene;
 mod serving;
 mod worker;

@@ -1,7 +1,7 @@
 //! Probes, build, metrics and the start page.
 
 use http::Request;
-use stoa_frontend::admin;
+use stoa_frontend::operators;
 
 use crate::scene::{Scene, send};
 
@@ -28,7 +28,7 @@ async fn the_build_is_told_as_json() {
 async fn metrics_are_for_operators_alone() {
     let scene = Scene::new().await;
     assert_eq!(scene.get("/metrics").await.status, 404);
-    let admin = admin(scene.frontend.clone());
+    let admin = operators(scene.frontend.clone());
     let reply = send(admin.clone(), Request::get("/metrics")).await;
     assert_eq!(reply.status, 200);
     let counted = r#"stoa_requests_total{endpoint="other",outcome="not_found"} 1"#;
@@ -50,4 +50,16 @@ async fn a_person_learns_how_to_use_it() {
 
     let hostile = Request::get("/").header("host", "<script>").header("accept", "text/html");
     assert!(!scene.send(hostile).await.text().contains("<script>"));
+}
+
+#[tokio::test]
+async fn every_answer_carries_the_requests_id() {
+    let scene = Scene::new().await;
+    let own = scene.get_with("/healthz", "X-Request-Id", "build-42.a").await;
+    assert_eq!(own.request_id, "build-42.a");
+    let (first, second) = (scene.get("/nothing").await, scene.get("/nothing").await);
+    assert!(!first.request_id.is_empty());
+    assert_ne!(first.request_id, second.request_id);
+    let odd = scene.get_with("/healthz", "X-Request-Id", "two words").await;
+    assert_ne!(odd.request_id, "two words");
 }

@@ -45,7 +45,9 @@ pub(crate) struct Scene {
 #[derive(Debug)]
 pub(crate) struct Reply {
     pub(crate) status: StatusCode,
+    /// All but the request's id, which no two answers share.
     pub(crate) headers: HeaderMap,
+    pub(crate) request_id: String,
     pub(crate) body: Bytes,
 }
 
@@ -62,6 +64,12 @@ impl Reply {
 impl Scene {
     pub(crate) async fn new() -> Self {
         Self::with(FrontendSettings { wait: PATIENCE, ..FrontendSettings::default() }).await
+    }
+
+    /// Waits for no worker.
+    pub(crate) async fn impatient() -> Self {
+        let wait = Duration::from_millis(100);
+        Self::with(FrontendSettings { wait, ..FrontendSettings::default() }).await
     }
 
     pub(crate) async fn with(settings: FrontendSettings) -> Self {
@@ -164,7 +172,8 @@ impl Scene {
 
     /// One metric's line, without its name.
     pub(crate) async fn metric(&self, name: &str) -> String {
-        let metrics = send(stoa_frontend::admin(self.frontend.clone()), Request::get("/metrics"));
+        let metrics =
+            send(stoa_frontend::operators(self.frontend.clone()), Request::get("/metrics"));
         let metrics = metrics.await;
         let line = metrics.text().lines().find_map(|line| line.strip_prefix(name));
         line.unwrap_or_default().trim().to_owned()
@@ -184,9 +193,11 @@ pub(crate) async fn until(condition: impl AsyncFn() -> bool) {
 pub(crate) async fn send(router: Router, request: http::request::Builder) -> Reply {
     let request = request.body(HttpBody::empty()).unwrap();
     let response = TowerToHyperService::new(router).call(request).await.unwrap();
-    let (parts, body) = response.into_parts();
+    let (mut parts, body) = response.into_parts();
+    let request_id = parts.headers.remove("x-request-id");
+    let request_id = request_id.map_or_else(String::new, |id| id.to_str().unwrap().to_owned());
     let body = body.collect().await.unwrap().to_bytes();
-    Reply { status: parts.status, headers: parts.headers, body }
+    Reply { status: parts.status, headers: parts.headers, request_id, body }
 }
 
 pub(crate) fn info(version: &str) -> String {

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, sync::atomic::Ordering, time::Duration};
 
-use stoa_frontend::{FrontendSettings, admin, serve};
+use stoa_frontend::{FrontendSettings, operators, serve};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -24,12 +24,12 @@ struct Served {
 
 async fn served(scene: &Scene) -> Served {
     let public = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let operators = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (public_address, admin_address) =
-        (public.local_addr().unwrap(), operators.local_addr().unwrap());
+        (public.local_addr().unwrap(), listener.local_addr().unwrap());
     let shutdown = CancellationToken::new();
     let frontend = scene.frontend.clone();
-    let admin = Some((operators, admin(frontend.clone())));
+    let admin = Some((listener, operators(frontend.clone())));
     let server = tokio::spawn(serve(frontend, public, admin, shutdown.clone()));
     let served = Served { public: public_address, admin: admin_address, shutdown, server };
     until(async || get_ok(served.public, "/readyz").await).await;
