@@ -1,37 +1,26 @@
 //! The embedded default: frontend and worker over one directory, in one process.
 
-use std::{io, net::SocketAddr, sync::Arc, thread, time::Duration};
+use std::{io, net::SocketAddr, sync::Arc, thread};
 
 use stoa_frontend::{Frontend, FrontendSettings};
 use stoa_shared::{
-    config::{Config, QueueLocation, StorageLocation, environment},
-    directory::DirectoryError,
+    backends::{BackendError, is_shared, open_queue, open_storage},
+    config::Config,
     metrics::Metrics,
-    queue::{EmbeddedQueue, Queue},
-    storage::{DiskStorage, DiskStorageError, Storage},
+    queue::Queue,
+    signals::stop_on_signals,
+    storage::Storage,
 };
 use stoa_worker::{
     claim::Claims,
     consumer::consume,
-    egress::{EgressConfig, ProxySettings},
     jobs::Worker,
-    repository::RepositoryLimits,
     settings::{WorkerSettings, WorkerSetupError},
     sweep::sweep,
-    vcs::{git::GitConfig, pack},
 };
-use tokio::{
-    net::TcpListener,
-    runtime,
-    signal::unix::{SignalKind, signal},
-};
+use tokio::{net::TcpListener, runtime};
 use tokio_util::sync::CancellationToken;
 
-/// An exact version unknown to a ref listing older than this makes a new one
-/// (design §8).
-const REFS_RECHECK: Duration = Duration::from_secs(5);
-/// Packs kept for the next module of the same commit, on disk.
-const SNAPSHOT_BYTES: u64 = 1 << 30;
 /// A job packs on one thread while storage writes on another; the rest is for what it
 /// reads aside. Each idle thread keeps memory of its own, so there must not be more.
 const BLOCKING_THREADS_PER_SLOT: usize = 6;
@@ -47,13 +36,9 @@ pub(crate) enum EmbeddedError {
     #[error("cannot listen on {address}: {source}; set {setting} to a free address")]
     Listen { address: SocketAddr, setting: &'static str, source: io::Error },
     #[error(transparent)]
-    Storage(#[from] DiskStorageError),
-    #[error(transparent)]
-    Queue(#[from] DirectoryError),
+    Backend(#[from] BackendError),
     #[error(transparent)]
     Worker(#[from] WorkerSetupError),
-    #[error("{file}: cannot be read: {source}")]
-    CertificateFile { file: String, source: io::Error },
     #[error("the worker's thread failed")]
     WorkerThread,
 }
@@ -73,14 +58,19 @@ pub(crate) fn run(config: Config) -> Result<(), EmbeddedError> {
 
 async fn start(config: Config) -> Result<(), EmbeddedError> {
     let shutdown = CancellationToken::new();
-    stop_on_signals(&shutdown)?;
-    let StorageLocation::Directory(directory) = &config.storage;
-    let QueueLocation::Embedded = config.queue;
-    let storage = Arc::new(DiskStorage::open(directory.clone()).await?);
-    let queue = Arc::new(EmbeddedQueue::open(directory.join("_stoa/queue")).await?);
+    stop_on_signals(&shutdown).map_err(EmbeddedError::Runtime)?;
+    let storage = tokio::select! {
+        storage = open_storage(&config) => storage?,
+        () = shutdown.cancelled() => return Ok(()),
+    };
+    let queue = open_queue(&config, config.work.slots, "stoa").await?;
     let metrics = Arc::new(Metrics::new());
-    let claims = Claims::alone();
-    let worker = Worker::new(worker_settings(&config)?, storage.clone(), claims, metrics.clone())?;
+    let settings = WorkerSettings::from_config(&config)?;
+    let claims = match is_shared(&config) {
+        true => Claims::fleet(storage.clone()),
+        false => Claims::alone(),
+    };
+    let worker = Worker::new(settings, storage.clone(), claims, metrics.clone())?;
 
     let public = listen(config.listeners.public, "STOA_LISTEN").await?;
     let admin = listen(config.listeners.admin, "STOA_ADMIN_LISTEN").await?;
@@ -92,12 +82,12 @@ async fn start(config: Config) -> Result<(), EmbeddedError> {
         &config,
         shutdown.clone(),
     )?;
-    let frontend = Frontend::new(storage, queue, frontend_settings(&config), metrics);
-    let admin_router = stoa_frontend::admin(frontend.clone());
+    let frontend = Frontend::new(storage, queue, FrontendSettings::from_config(&config), metrics);
+    let admin_router = stoa_frontend::operators(frontend.clone());
     tracing::info!(
         listen = %address(&public, config.listeners.public),
         admin = %address(&admin, config.listeners.admin),
-        storage = %directory.display(),
+        storage = %config.storage,
         "stoa is ready"
     );
     stoa_frontend::serve(frontend, public, Some((admin, admin_router)), shutdown.clone()).await;
@@ -140,54 +130,6 @@ fn spawn_worker(
         .map_err(EmbeddedError::Runtime)
 }
 
-fn worker_settings(config: &Config) -> Result<WorkerSettings, EmbeddedError> {
-    let read = |file: &std::path::PathBuf| {
-        std::fs::read(file).map_err(|source| EmbeddedError::CertificateFile {
-            file: file.display().to_string(),
-            source,
-        })
-    };
-    let git = GitConfig::default();
-    let extra_roots_pem = config.network.ca_file.as_ref().map(read).transpose()?;
-    Ok(WorkerSettings {
-        egress: EgressConfig {
-            allow: config.network.allow_addresses.clone().into(),
-            extra_roots_pem,
-            rewrites: config.vcs.rewrites.iter().cloned().collect(),
-            proxy: ProxySettings::from_variables(environment()),
-            patient_requests: config.work.slots / 2,
-            ..EgressConfig::default()
-        },
-        git: GitConfig {
-            pack: pack::Limits {
-                pack_bytes: config.vcs.max_pack_bytes.bytes(),
-                ..pack::Limits::default()
-            },
-            listing_timeout: git.listing_timeout.min(config.vcs.timeout),
-            fetch_timeout: config.vcs.timeout,
-            ..git
-        },
-        repositories: RepositoryLimits {
-            refs_freshness: config.freshness.refs,
-            refs_recheck: REFS_RECHECK.min(config.freshness.refs),
-            snapshot_bytes: SNAPSHOT_BYTES,
-        },
-        max_files: config.vcs.max_files,
-    })
-}
-
-fn frontend_settings(config: &Config) -> FrontendSettings {
-    FrontendSettings {
-        wait: config.work.wait,
-        freshness: config.freshness.list,
-        negative: config.freshness.negative,
-        memory_bytes: config.memory_cache.bytes(),
-        drain: config.shutdown.drain,
-        grace: config.shutdown.grace,
-        public_url: config.public_url.as_ref().map(|url| url.as_str().to_owned()),
-    }
-}
-
 /// Where a listener really listens: port 0 lets the system choose.
 fn address(listener: &TcpListener, configured: SocketAddr) -> SocketAddr {
     listener.local_addr().unwrap_or(configured)
@@ -196,16 +138,4 @@ fn address(listener: &TcpListener, configured: SocketAddr) -> SocketAddr {
 async fn listen(address: SocketAddr, setting: &'static str) -> Result<TcpListener, EmbeddedError> {
     let listener = TcpListener::bind(address).await;
     listener.map_err(|source| EmbeddedError::Listen { address, setting, source })
-}
-
-fn stop_on_signals(shutdown: &CancellationToken) -> Result<(), EmbeddedError> {
-    for kind in [SignalKind::terminate(), SignalKind::interrupt()] {
-        let mut signal = signal(kind).map_err(EmbeddedError::Runtime)?;
-        let shutdown = shutdown.clone();
-        tokio::spawn(async move {
-            signal.recv().await;
-            shutdown.cancel();
-        });
-    }
-    Ok(())
 }
