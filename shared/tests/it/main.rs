@@ -1,4 +1,5 @@
 //! Rules of the house that are checked from outside the crates.
 
+mod containers;
 mod readme;
 mod tidy;
