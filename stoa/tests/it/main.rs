@@ -8,6 +8,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 mod bad_input;
+mod fleet;
 mod go_client;
 mod go_command;
 mod http_client;

@@ -84,6 +84,11 @@ impl StoaProcess {
         &self.authority
     }
 
+    /// `host:port` of the admin listener.
+    pub(crate) fn admin(&self) -> &str {
+        &self.admin
+    }
+
     /// The storage directory.
     pub(crate) fn directory(&self) -> &Path {
         &self.directory

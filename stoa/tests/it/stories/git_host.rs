@@ -10,7 +10,7 @@ use tokio::runtime::Runtime;
 use super::until;
 
 /// A git server that can be stopped and started again at its address.
-pub(super) struct GitHost {
+pub(crate) struct GitHost {
     runtime: Runtime,
     server: Option<GitServer>,
     address: SocketAddr,
@@ -19,53 +19,53 @@ pub(super) struct GitHost {
 
 impl GitHost {
     /// Serves the repositories below `root`.
-    pub(super) fn start(root: PathBuf) -> Self {
+    pub(crate) fn start(root: PathBuf) -> Self {
         let runtime = Runtime::new().unwrap();
         let server = runtime.block_on(GitServer::start(root.clone(), Options::default())).unwrap();
         Self { runtime, address: server.address(), server: Some(server), root }
     }
 
-    pub(super) fn root(&self) -> &Path {
+    pub(crate) fn root(&self) -> &Path {
         &self.root
     }
 
-    pub(super) fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
     /// Requests since the last [`reset_counts`](Self::reset_counts) or start.
-    pub(super) fn counts(&self) -> Counts {
+    pub(crate) fn counts(&self) -> Counts {
         self.running().counts()
     }
 
     /// The number of all requests.
-    pub(super) fn asked(&self) -> usize {
+    pub(crate) fn asked(&self) -> usize {
         let Counts { info_refs, ls_refs, fetch, pages, other } = self.counts();
         info_refs + ls_refs + fetch + pages + other
     }
 
-    pub(super) fn reset_counts(&self) {
+    pub(crate) fn reset_counts(&self) {
         self.running().reset_counts();
     }
 
     /// Behaves differently from the next request on.
-    pub(super) fn behave(&self, options: Options) {
+    pub(crate) fn behave(&self, options: Options) {
         self.running().set_options(options);
     }
 
     /// Takes requests and never answers them.
-    pub(super) fn hang(&self) {
+    pub(crate) fn hang(&self) {
         self.behave(Options { delay: Duration::from_secs(3600), ..Options::default() });
     }
 
     /// Breaks all connections; new ones are refused.
-    pub(super) fn stop(&mut self) {
+    pub(crate) fn stop(&mut self) {
         self.server = None;
         until("the git server's port is closed", || TcpStream::connect(self.address).is_err());
     }
 
     /// Serves again at the same address.
-    pub(super) fn start_again(&mut self) {
+    pub(crate) fn start_again(&mut self) {
         let started = GitServer::start_at(self.address, self.root.clone(), Options::default());
         self.server = Some(self.runtime.block_on(started).unwrap());
     }

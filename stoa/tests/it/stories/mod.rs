@@ -3,7 +3,7 @@
 
 mod absence;
 mod copied_cache;
-mod git_host;
+pub(crate) mod git_host;
 mod herd;
 mod http_answers;
 mod immutability;
@@ -86,7 +86,7 @@ fn module(name: &str) -> String {
 }
 
 /// Waits until the condition holds.
-fn until(what: &str, mut condition: impl FnMut() -> bool) {
+pub(crate) fn until(what: &str, mut condition: impl FnMut() -> bool) {
     let started = Instant::now();
     while !condition() {
         assert!(started.elapsed() < HAPPENS_WITHIN, "never happened: {what}");

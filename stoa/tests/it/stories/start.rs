@@ -85,6 +85,22 @@ fn a_port_has_one_process() {
 }
 
 #[test]
+fn a_probe_says_whether_the_process_is_ready() {
+    let site = Site::new("start-probe");
+    let stoa = site.settings().start();
+    let admin = stoa.admin().to_owned();
+    let settings = [("HOME", "/nowhere"), ("STOA_ADMIN_LISTEN", admin.as_str())];
+    let ready = run(&["--probe"], &settings);
+    assert_eq!((ready.code, ready.stdout.as_str()), (Some(0), "ready\n"), "{}", ready.stderr);
+
+    stoa.kill();
+    let gone = run(&["--probe"], &settings);
+    assert_eq!((gone.code, gone.stdout.as_str()), (Some(1), ""));
+    assert!(gone.stderr.starts_with(&format!("http://{admin}/readyz: ")), "{}", gone.stderr);
+    assert_eq!(gone.stderr.lines().count(), 1);
+}
+
+#[test]
 fn a_directory_that_cannot_be_made_is_named() {
     let site = Site::new("start-directory");
     let file = site.directory.join("file");
@@ -130,7 +146,9 @@ fn the_program_explains_itself() {
 
     let help = run(&["--help"], &[]);
     assert_eq!(help.code, Some(0), "{}", help.stderr);
-    for words in ["--config", "--check-config", "STOA_LISTEN", "STOA_STORAGE", "STOA_VCS_REWRITE"] {
+    for words in
+        ["--config", "--check-config", "--probe", "STOA_LISTEN", "STOA_STORAGE", "STOA_VCS_REWRITE"]
+    {
         assert!(help.stdout.contains(words), "{words}: {}", help.stdout);
     }
     assert_eq!(run(&["--version"], &[]).stdout, concat!("stoa ", env!("CARGO_PKG_VERSION"), "\n"));
