@@ -117,9 +117,14 @@ impl Attributes {
             State::Relevant { rules, prefix, files } => (rules, prefix, files),
         };
         let path = [prefix, path].concat();
-        let on_the_way = ancestors(&path)
-            .filter_map(|(parent, relative)| files.get(parent).map(|file| (file, relative)));
-        match Conversion::from_values(&rules.values(on_the_way)) {
+        // Few directories have rules, and a hostile tree may be thousands of them deep.
+        let mut on_the_way: Vec<_> = files
+            .iter()
+            .filter_map(|(directory, file)| Some((file, below(&path, directory)?)))
+            .collect();
+        // The nearest first: what is left of the path is shortest there.
+        on_the_way.sort_by_key(|(_, relative)| relative.len());
+        match Conversion::from_values(&rules.values(on_the_way.into_iter())) {
             Conversion::Text(text) if text.expands_ident && size > IDENT_BYTES => {
                 Conversion::NeedsGit
             }
@@ -130,6 +135,14 @@ impl Attributes {
 
 fn is_blob(mode: Mode) -> bool {
     matches!(mode, Mode::File | Mode::Symlink)
+}
+
+/// The path from a directory on; `None` if it does not lie there.
+fn below<'a>(path: &'a [u8], directory: &[u8]) -> Option<&'a [u8]> {
+    match directory {
+        b"" => Some(path),
+        _ => path.strip_prefix(directory)?.strip_prefix(b"/"),
+    }
 }
 
 /// Each directory above a file, the nearest first, with the file's path from there.

@@ -6,7 +6,7 @@
 mod collision;
 mod vendored;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use self::{collision::Collisions, vendored::VendorRule};
 use super::{
@@ -116,7 +116,7 @@ pub enum ZipError {
 /// directory's go.mod: its go directive says which rule for vendored files holds.
 pub fn select(files: &[TreeFile], go_mod: Option<&[u8]>) -> Result<Vec<usize>, ZipError> {
     let vendor_rule = VendorRule::of(root_go_mod(files, go_mod).as_ref());
-    let other_modules = directories_of_other_modules(files);
+    let mut other_modules = OtherModules::of(files);
     let mut collisions = Collisions::default();
     let mut sizes = Sizes::default();
     let mut selected = Vec::with_capacity(files.len());
@@ -127,7 +127,7 @@ pub fn select(files: &[TreeFile], go_mod: Option<&[u8]>) -> Result<Vec<usize>, Z
             return Err(ZipError::Unclean { path: lossy_path() });
         }
         if vendor_rule.omits(&file.path)
-            || is_inside(&file.path, &other_modules)
+            || other_modules.contain(&file.path)
             || file.path == b".hg_archival.txt"
         {
             continue;
@@ -193,12 +193,41 @@ fn directories_of_other_modules(files: &[TreeFile]) -> HashSet<&[u8]> {
         .collect()
 }
 
-fn is_inside(path: &[u8], directories: &HashSet<&[u8]>) -> bool {
-    !directories.is_empty()
-        && path
-            .iter()
-            .enumerate()
-            .any(|(index, &byte)| byte == b'/' && directories.contains(&path[..index]))
+/// What lies in other modules. Each directory is looked at once: a hostile tree may be
+/// thousands of directories deep.
+struct OtherModules<'a> {
+    roots: HashSet<&'a [u8]>,
+    known: HashMap<&'a [u8], bool>,
+}
+
+impl<'a> OtherModules<'a> {
+    fn of(files: &'a [TreeFile]) -> Self {
+        Self { roots: directories_of_other_modules(files), known: HashMap::new() }
+    }
+
+    /// Whether a file lies at or below the root of another module.
+    fn contain(&mut self, path: &'a [u8]) -> bool {
+        if self.roots.is_empty() {
+            return false;
+        }
+        // From the file outwards to the first directory that is known.
+        let mut unknown = Vec::new();
+        let mut rest = path;
+        let is_inside = loop {
+            let Some(slash) = rest.iter().rposition(|&byte| byte == b'/') else { break false };
+            rest = &rest[..slash];
+            if let Some(known) = self.known.get(rest) {
+                break *known;
+            }
+            if self.roots.contains(rest) {
+                self.known.insert(rest, true);
+                break true;
+            }
+            unknown.push(rest);
+        };
+        self.known.extend(unknown.into_iter().map(|directory| (directory, is_inside)));
+        is_inside
+    }
 }
 
 fn is_clean(path: &[u8]) -> bool {
