@@ -297,8 +297,13 @@ impl Repository {
         if known.graph.contains(commit) {
             return Ok(known.graph);
         }
-        let graph = self.fetch_history(listing, vec![wanted(&listing.refs, commit)]).await?;
-        self.remember(KnownHistory { graph: graph.clone(), complete_for: None });
+        // What was complete once stays complete: somebody asks for any commit of it.
+        let (wants, complete_for) = match known.complete_for {
+            Some(_) => (tips(&listing.refs), Some(listing.refs.clone())),
+            None => (vec![wanted(&listing.refs, commit)], None),
+        };
+        let graph = self.fetch_history(listing, wants).await?;
+        self.remember(KnownHistory { graph: graph.clone(), complete_for });
         Ok(graph)
     }
 
