@@ -8,9 +8,7 @@ use std::{sync::Arc, time::Instant};
 use bytes::Bytes;
 use http::{
     HeaderMap, HeaderValue, Method, Request, Response, StatusCode,
-    header::{
-        ACCEPT_RANGES, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, ETAG, IF_NONE_MATCH, RANGE,
-    },
+    header::{ACCEPT_RANGES, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, ETAG, RANGE},
 };
 use http_body_util::Full;
 use moka::sync::Cache;
@@ -97,8 +95,7 @@ impl Document {
         headers.insert(CACHE_CONTROL, self.cache_control.clone());
         if let Some(etag) = &self.etag {
             headers.insert(ETAG, etag.clone());
-            let condition = asked.get(IF_NONE_MATCH);
-            if condition.is_some_and(|tags| conditional::matches_weakly(tags, etag)) {
+            if conditional::is_known(asked, etag) {
                 let mut response = Response::new(Full::default());
                 *response.status_mut() = StatusCode::NOT_MODIFIED;
                 *response.headers_mut() = headers;
@@ -125,6 +122,8 @@ impl Document {
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
+
+    use http::header::IF_NONE_MATCH;
 
     use super::*;
 

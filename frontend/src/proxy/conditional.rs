@@ -2,12 +2,13 @@
 
 use std::ops::Range;
 
-use http::HeaderValue;
+use http::{HeaderMap, HeaderValue, header::IF_NONE_MATCH};
 
-/// Whether `If-None-Match` lists the tag or says `*`; weak tags compare too (§13.1.2).
-pub(crate) fn matches_weakly(condition: &HeaderValue, etag: &HeaderValue) -> bool {
-    let Ok(condition) = condition.to_str() else { return false };
-    condition.split(',').map(str::trim).any(|tag| {
+/// Whether `If-None-Match`, in any of its lines, lists the tag or says `*`; weak tags
+/// compare too (§13.1.2).
+pub(crate) fn is_known(asked: &HeaderMap, etag: &HeaderValue) -> bool {
+    let lines = asked.get_all(IF_NONE_MATCH).into_iter().filter_map(|line| line.to_str().ok());
+    lines.flat_map(|line| line.split(',')).map(str::trim).any(|tag| {
         tag == "*" || tag.strip_prefix("W/").unwrap_or(tag).as_bytes() == etag.as_bytes()
     })
 }
@@ -108,17 +109,22 @@ mod tests {
     #[test]
     fn tags_match() {
         let etag = HeaderValue::from_static("\"e\"");
-        for (condition, expected) in [
-            ("\"e\"", true),
-            ("W/\"e\"", true),
-            ("\"d\", \"e\"", true),
-            ("*", true),
-            ("\"d\"", false),
-            ("e", false),
-            ("", false),
-        ] {
-            let condition = HeaderValue::from_static(condition);
-            assert_eq!(matches_weakly(&condition, &etag), expected, "{condition:?}");
+        let table: [(&[&str], bool); 9] = [
+            (&["\"e\""], true),
+            (&["W/\"e\""], true),
+            (&["\"d\", \"e\""], true),
+            (&["\"d\"", "\"e\""], true),
+            (&["*"], true),
+            (&["\"d\""], false),
+            (&["e"], false),
+            (&[""], false),
+            (&[], false),
+        ];
+        for (lines, expected) in table {
+            let lines = lines.iter().map(|line| (IF_NONE_MATCH, HeaderValue::from_static(line)));
+            let mut asked = HeaderMap::new();
+            lines.for_each(|(name, line)| drop(asked.append(name, line)));
+            assert_eq!(is_known(&asked, &etag), expected, "{asked:?}");
         }
     }
 }

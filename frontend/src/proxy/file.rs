@@ -206,8 +206,7 @@ impl Serving<'_> {
         let asked = &self.asked.headers;
         let mut headers = self.headers(&meta);
         let etag = headers.get(ETAG).cloned();
-        let known = asked.get(IF_NONE_MATCH).zip(etag.as_ref());
-        if known.is_some_and(|(condition, etag)| conditional::matches_weakly(condition, etag)) {
+        if etag.as_ref().is_some_and(|etag| conditional::is_known(asked, etag)) {
             headers.remove(CONTENT_TYPE);
             return Ok(respond(StatusCode::NOT_MODIFIED, headers, Body::empty()));
         }
