@@ -5,7 +5,6 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use rand::RngExt;
@@ -17,6 +16,8 @@ use super::{Site, module};
 use crate::http_client;
 use crate::stories::until;
 
+/// In each round.
+const KILLS: usize = 4;
 const MODULES: usize = 6;
 const VERSIONS: [&str; 3] = ["v1.0.0", "v1.1.0", "v1.2.0"];
 
@@ -81,24 +82,17 @@ fn workers_are_killed_at_random_points() {
         names.iter().for_each(|name| site.publish(name, &VERSIONS, 200_000));
         let versions: Vec<_> =
             names.iter().flat_map(|name| VERSIONS.map(|version| (module(name), version))).collect();
-        let workers = Mutex::new(vec![site.worker("worker-1"), site.worker("worker-2")]);
-        let is_over = AtomicBool::new(false);
+        let mut workers = vec![site.worker("worker-1"), site.worker("worker-2")];
         std::thread::scope(|scope| {
-            scope.spawn(|| {
-                ask_for_all(&frontend, &versions);
-                is_over.store(true, Ordering::Relaxed);
-            });
-            while !is_over.load(Ordering::Relaxed) {
-                let pause = rand::rng().random_range(200..1500);
+            scope.spawn(|| ask_for_all(&frontend, &versions));
+            // Not without end: a job that is delivered a hundred times is buried by the
+            // broker, and workers that live shorter than a fill get nowhere.
+            for _ in 0..KILLS {
+                let pause = rand::rng().random_range(50..1000);
                 std::thread::sleep(Duration::from_millis(pause));
-                let victim = workers.lock().unwrap().remove(0);
-                victim.kill();
-                let successor = Process::spawn(
-                    "stoa-worker",
-                    &site.log_of(&format!("worker-{round}")),
-                    &site.variables,
-                );
-                workers.lock().unwrap().push(successor);
+                workers.remove(0).kill();
+                let log = site.log_of(&format!("worker-{round}"));
+                workers.push(Process::spawn("stoa-worker", &log, &site.variables));
             }
         });
         published.extend(versions);
