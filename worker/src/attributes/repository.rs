@@ -124,7 +124,7 @@ impl Attributes {
             .collect();
         // The nearest first: what is left of the path is shortest there.
         on_the_way.sort_by_key(|(_, relative)| relative.len());
-        match Conversion::from_values(&rules.values(on_the_way.into_iter())) {
+        match Conversion::from_values(&rules.values(on_the_way)) {
             Conversion::Text(text) if text.expands_ident && size > IDENT_BYTES => {
                 Conversion::NeedsGit
             }
