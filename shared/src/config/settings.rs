@@ -199,8 +199,9 @@ settings! {
     /// questions about the repository.
     FRESHNESS_REFS { "STOA_FRESHNESS_REFS", Some("freshness.refs"), Text("10s"), example: "30s", Single }
 
-    /// How long a failed attempt is remembered before it is made again. Short, because
-    /// a tag is often asked for moments before it is pushed.
+    /// How long it is remembered that there is no such module or version before it is
+    /// asked again. Short, because a tag is often asked for moments before it is pushed.
+    /// An origin in trouble is asked again at once.
     FRESHNESS_NEGATIVE { "STOA_FRESHNESS_NEGATIVE", Some("freshness.negative"), Text("10s"), example: "1m", Single }
 
     /// Most bytes of stored answers that a frontend keeps in memory. `.info` and `.mod`
