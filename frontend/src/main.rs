@@ -15,18 +15,8 @@ fn main() -> ExitCode {
     let command = clap::Command::new(process::PROGRAM)
         .version(env!("CARGO_PKG_VERSION"))
         .about("Answers the go command from the bucket of a fleet, or asks its workers");
-    let config = match command_line::read(command, command_line::arguments()) {
-        Ok((config, _)) => config,
-        Err(exit) => return exit,
-    };
-    if let Err(exit) = command_line::set_up_log(&config) {
-        return exit;
-    }
-    match process::run(&config) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            tracing::error!(cause = command_line::cause(&error), "{error}");
-            ExitCode::FAILURE
-        }
+    match command_line::read(command, command_line::arguments()) {
+        Ok((config, _)) => command_line::serve(&config, process::run),
+        Err(exit) => exit,
     }
 }

@@ -1,7 +1,7 @@
 //! The command line that all programs have: few switches, because settings live in the
 //! configuration.
 
-use std::{ffi::OsString, path::PathBuf, process::ExitCode};
+use std::{error::Error, ffi::OsString, path::PathBuf, process::ExitCode};
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
@@ -75,18 +75,22 @@ fn report_readiness(config: &Config) -> ExitCode {
     }
 }
 
-/// Sets up the log of a process that serves.
+/// Serves with the configuration until told to stop: sets up the log, and puts there why
+/// it could not go on.
 #[expect(clippy::print_stderr, reason = "there is no log yet")]
-pub fn set_up_log(config: &Config) -> Result<(), ExitCode> {
-    telemetry::set_up(&config.log).map_err(|error| {
+pub fn serve<E: Error>(config: &Config, run: impl FnOnce(&Config) -> Result<(), E>) -> ExitCode {
+    if let Err(error) = telemetry::set_up(&config.log) {
         eprintln!("{error}");
-        ExitCode::FAILURE
-    })
-}
-
-/// What is behind an error, for the log.
-pub fn cause(error: &dyn std::error::Error) -> Option<String> {
-    error.source().map(ToString::to_string)
+        return ExitCode::FAILURE;
+    }
+    match run(config) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let cause = error.source().map(ToString::to_string);
+            tracing::error!(cause, "{error}");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 /// The arguments of this process.

@@ -44,7 +44,7 @@ pub(crate) enum EmbeddedError {
 }
 
 /// Runs until SIGTERM or SIGINT, then drains.
-pub(crate) fn run(config: Config) -> Result<(), EmbeddedError> {
+pub(crate) fn run(config: &Config) -> Result<(), EmbeddedError> {
     let runtime = runtime::Builder::new_multi_thread()
         .enable_all()
         .thread_name("frontend")
@@ -56,17 +56,17 @@ pub(crate) fn run(config: Config) -> Result<(), EmbeddedError> {
     outcome
 }
 
-async fn start(config: Config) -> Result<(), EmbeddedError> {
+async fn start(config: &Config) -> Result<(), EmbeddedError> {
     let shutdown = CancellationToken::new();
     stop_on_signals(&shutdown).map_err(EmbeddedError::Runtime)?;
     let storage = tokio::select! {
-        storage = open_storage(&config) => storage?,
+        storage = open_storage(config) => storage?,
         () = shutdown.cancelled() => return Ok(()),
     };
-    let queue = open_queue(&config, config.work.slots, "stoa").await?;
+    let queue = open_queue(config, config.work.slots, "stoa").await?;
     let metrics = Arc::new(Metrics::new());
-    let settings = WorkerSettings::from_config(&config)?;
-    let claims = match is_shared(&config) {
+    let settings = WorkerSettings::from_config(config)?;
+    let claims = match is_shared(config) {
         true => Claims::fleet(storage.clone()),
         false => Claims::alone(),
     };
@@ -79,10 +79,10 @@ async fn start(config: Config) -> Result<(), EmbeddedError> {
         storage.clone(),
         queue.clone(),
         metrics.clone(),
-        &config,
+        config,
         shutdown.clone(),
     )?;
-    let frontend = Frontend::new(storage, queue, FrontendSettings::from_config(&config), metrics);
+    let frontend = Frontend::new(storage, queue, FrontendSettings::from_config(config), metrics);
     let admin_router = stoa_frontend::operators(frontend.clone());
     tracing::info!(
         listen = %address(&public, config.listeners.public),

@@ -28,22 +28,9 @@ fn main() -> ExitCode {
     match command_line::read(command, command_line::arguments()) {
         Ok((config, matches)) => match matches.subcommand() {
             Some((dead_letters::NAME, matches)) => operate(&config, matches),
-            _ => serve(config),
+            _ => command_line::serve(&config, embedded::run),
         },
         Err(exit) => exit,
-    }
-}
-
-fn serve(config: Config) -> ExitCode {
-    if let Err(exit) = command_line::set_up_log(&config) {
-        return exit;
-    }
-    match embedded::run(config) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            tracing::error!(cause = command_line::cause(&error), "{error}");
-            ExitCode::FAILURE
-        }
     }
 }
 
