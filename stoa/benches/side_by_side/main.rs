@@ -26,6 +26,7 @@ mod plan;
 mod program;
 mod report;
 mod repositories;
+mod rounds;
 mod sides;
 mod start;
 mod stoa_process;

@@ -21,7 +21,7 @@ pub(crate) fn measure(bench: &Bench) -> Outcome<Vec<Row>> {
     let Bench { directories, corpus, .. } = bench;
     let host = GitHost::start(directories.repositories())?;
     let sides = Sides::start(bench, &host)?;
-    compare(&sides, corpus.files())?;
+    compare(sides.stoa.authority(), sides.nginx.authority(), corpus.files())?;
 
     let mut rows = Vec::new();
     let urls = |wanted: &dyn Fn(&File) -> bool| -> Vec<String> {
@@ -33,14 +33,16 @@ pub(crate) fn measure(bench: &Bench) -> Outcome<Vec<Row>> {
     rows.extend(rounds.request_rows("warm .info and .mod, 64 connections"));
 
     let load = Load::new(directories.scratch("zips.txt"), urls(&|f| f.is(".zip")), CONNECTIONS)?;
-    rows.push(sides.alternate(&load)?.byte_row("warm zips of all sizes, 64 connections, bytes"));
+    rows.push(
+        sides.alternate(&load)?.byte_row("warm zips of all sizes, 64 connections, bytes", 1.0),
+    );
 
     let big = urls(&|file| file.is(".zip") && file.size > BIG_ZIP);
     let load = Load::new(directories.scratch("big.txt"), big, MANY_CONNECTIONS)?;
     let sampler = Sampler::start(sides.stoa.process_id());
     let rounds = sides.alternate(&load);
     let memory = sampler.finish()?;
-    rows.push(rounds?.byte_row("warm zips > 5 MB, 256 connections, bytes"));
+    rows.push(rounds?.byte_row("warm zips > 5 MB, 256 connections, bytes", 1.0));
     let what = "resident while serving those";
     let figures = format!("anon {:.1}, peak {:.1} MiB", memory.anonymous, memory.peak);
     rows.push(
@@ -50,11 +52,11 @@ pub(crate) fn measure(bench: &Bench) -> Outcome<Vec<Row>> {
 }
 
 /// Speed means nothing unless both say the same. It also is the first read of each file.
-fn compare(sides: &Sides, files: &[File]) -> Outcome<()> {
+pub(crate) fn compare(stoa: &str, nginx: &str, files: &[File]) -> Outcome<()> {
     for file in files {
         let path = file.url_path();
-        let ours = http_client::get_ok(sides.stoa.authority(), &path)?;
-        let theirs = http_client::get_ok(sides.nginx.authority(), &path)?;
+        let ours = http_client::get_ok(stoa, &path)?;
+        let theirs = http_client::get_ok(nginx, &path)?;
         let is_same = if file.is(".info") { same_info(&ours, &theirs) } else { ours == theirs };
         if !is_same {
             return Err(Failure::new(format!("{path}: Stoa's answer is not the stored file")));
