@@ -32,8 +32,9 @@ services: ## start RabbitMQ, Redis and an S3 server, and say how they are reache
 services-stop: ## stop what `make services` started, and delete its data
 	@.ci/services stop
 
-bench: build-programs test-programs ## measure, beside nginx, git and the go command
-	$(CARGO) bench --locked -p stoa --bench side_by_side
+bench: build-programs test-programs ## measure, beside nginx, git, the go command and the S3 server
+	$(CARGO) build --release --locked --bins
+	$(with-services) $(CARGO) bench --locked -p stoa --bench side_by_side
 
 check: format-check clippy rustdoc dependencies ## everything that needs no test to run
 

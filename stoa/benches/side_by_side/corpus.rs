@@ -73,6 +73,11 @@ impl Corpus {
         &self.files
     }
 
+    /// Where the file lies.
+    pub(crate) fn place(&self, file: &File) -> PathBuf {
+        self.root.join(&file.path)
+    }
+
     /// `module@version` of each zip, unescaped.
     pub(crate) fn versions(&self) -> Vec<String> {
         let zips = self.files.iter().filter_map(|file| file.path.strip_suffix(".zip"));

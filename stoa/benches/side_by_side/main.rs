@@ -1,11 +1,14 @@
-//! Stoa beside nginx over the same tree, and beside plain git for fills (design §8).
+//! Stoa beside nginx over the same tree, beside plain git for fills, and as a fleet beside
+//! its S3 server (design §8).
 //!
 //! `cargo bench -p stoa --bench side_by_side` prints a table, ratios first, and writes
 //! `target/bench/result.json`. Words after `--` choose sections (`start`, `lists`, `warm`,
-//! `fills`, `client`, `cold-client`); `STOA_BENCH=short` takes two minutes instead of ten,
-//! and `STOA_BENCH_PROGRAM` names another build of Stoa to measure. It needs go and git,
-//! and installs nginx and wrk; the corpus is downloaded once. Everything listens on
-//! loopback and ends with the run.
+//! `fills`, `fleet`, `fleet-streams`, `fleet-scale`, `client`, `cold-client`);
+//! `STOA_BENCH=short` takes four minutes instead of fifteen, and `STOA_BENCH_PROGRAM` names
+//! another build of Stoa to measure. It needs go and git, and installs nginx and wrk; the
+//! corpus is downloaded once. Fleets need what `make bench` does first: the services, and
+//! the programs of a fleet beside `stoa`. Everything listens on loopback and ends with the
+//! run.
 
 // A program for the terminal prints.
 #![allow(clippy::print_stdout)]
@@ -14,6 +17,7 @@ mod client;
 mod corpus;
 mod directories;
 mod fills;
+mod fleet;
 mod git_host;
 mod go_client;
 mod http_client;
@@ -53,11 +57,14 @@ struct Bench {
 type Section = fn(&Bench) -> Outcome<Vec<Row>>;
 
 /// In their order; the longest is last because it is the one to lose when time is short.
-const SECTIONS: [(&str, Section); 6] = [
+const SECTIONS: [(&str, Section); 9] = [
     ("start", start::measure),
     ("lists", lists::measure),
     ("warm", warm::measure),
     ("fills", fills::measure),
+    ("fleet", fleet::measure_reads),
+    ("fleet-streams", fleet::measure_streams),
+    ("fleet-scale", fleet::measure_scale),
     ("client", client::measure_warm),
     ("cold-client", client::measure_cold),
 ];

@@ -1,4 +1,4 @@
-//! How much is measured: the whole in ten minutes, or a short run in two.
+//! How much is measured: the whole in a quarter of an hour, or a short run in four minutes.
 
 use std::time::{Duration, Instant};
 
@@ -19,6 +19,8 @@ pub(crate) struct Plan {
     pub(crate) client_modules: Option<usize>,
     /// Rounds of cold fills for each repository.
     pub(crate) fill_rounds: usize,
+    /// Rounds of fills by fleets of each size.
+    pub(crate) scale_rounds: usize,
     /// Starts of the program.
     pub(crate) starts: usize,
     /// No section begins later than this, and none begins another round.
@@ -39,8 +41,9 @@ impl Plan {
             client_rounds: 2,
             client_modules: None,
             fill_rounds: 5,
+            scale_rounds: 3,
             starts: 5,
-            deadline: Instant::now() + Duration::from_secs(8 * 60),
+            deadline: Instant::now() + Duration::from_secs(13 * 60),
             sections,
         };
         match std::env::var("STOA_BENCH").as_deref() {
@@ -51,8 +54,9 @@ impl Plan {
                 client_rounds: 1,
                 client_modules: Some(60),
                 fill_rounds: 1,
+                scale_rounds: 1,
                 starts: 3,
-                deadline: Instant::now() + Duration::from_secs(100),
+                deadline: Instant::now() + Duration::from_secs(200),
                 ..full
             }),
             Ok("" | "full") | Err(_) => Ok(full),

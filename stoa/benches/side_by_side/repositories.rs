@@ -65,6 +65,20 @@ impl Repository {
         (0..40).map(repository).collect()
     }
 
+    /// Those that fleets of several sizes fill: a module each, with one version.
+    pub(crate) fn for_scale() -> Vec<Self> {
+        let repository = |number: usize| Self {
+            name: format!("scale-{number:02}"),
+            title: "modules",
+            files: 5,
+            file_size: 2_000,
+            tags: 1,
+            commits_a_tag: 1,
+            changes: 1,
+        };
+        (0..72).map(repository).collect()
+    }
+
     pub(crate) fn module(&self) -> String {
         format!("{OWNER}/{}", self.name)
     }

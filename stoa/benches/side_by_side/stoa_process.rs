@@ -14,6 +14,9 @@ const READY_WITHIN: Duration = Duration::from_secs(10);
 /// Settings of a process to be started over one storage directory.
 #[derive(Debug, Clone)]
 pub(crate) struct StoaSettings {
+    program: OsString,
+    /// Whether it answers to clients; if not, only its admin listener answers.
+    is_public: bool,
     directory: PathBuf,
     variables: Vec<(OsString, OsString)>,
 }
@@ -29,7 +32,18 @@ pub(crate) struct StoaProcess {
 impl StoaSettings {
     /// The embedded default over `directory`, which is created.
     pub(crate) fn new(directory: &Path) -> Self {
-        Self { directory: directory.to_owned(), variables: Vec::new() }
+        let program = std::env::var_os("STOA_BENCH_PROGRAM")
+            .unwrap_or_else(|| env!("CARGO_BIN_EXE_stoa").into());
+        let variables = Vec::new();
+        Self { program, is_public: true, directory: directory.to_owned(), variables }
+    }
+
+    /// `stoa-frontend` or `stoa-worker`, which lie beside `stoa`; where its backends are
+    /// has to be set. `directory` is for nothing but its log.
+    pub(crate) fn of_fleet(program: &str, directory: &Path) -> Self {
+        let path = Path::new(env!("CARGO_BIN_EXE_stoa")).with_file_name(program);
+        let is_public = program != "stoa-worker";
+        Self { program: path.into(), is_public, ..Self::new(directory) }
     }
 
     pub(crate) fn set(mut self, name: &str, value: impl Into<OsString>) -> Self {
@@ -43,10 +57,9 @@ impl StoaSettings {
         let [authority, admin] = http_client::free_addresses()?;
         let log = self.directory.with_extension("log");
         let file = std::fs::File::create(&log).naming(log.display())?;
-        let program = std::env::var_os("STOA_BENCH_PROGRAM")
-            .unwrap_or_else(|| env!("CARGO_BIN_EXE_stoa").into());
+        let program = &self.program;
         let started = Instant::now();
-        let child = Command::new(&program)
+        let child = Command::new(program)
             .env_clear()
             .envs(std::env::vars_os().filter(|(name, _)| name == "PATH" || name == "TMPDIR"))
             .env("HOME", &self.directory)
@@ -60,8 +73,9 @@ impl StoaSettings {
             .stderr(file)
             .spawn()
             .naming(program.display())?;
+        let probed = if self.is_public { authority.clone() } else { admin };
         let mut process = StoaProcess { child, authority, ready_after: Duration::ZERO };
-        process.wait_until_ready(started, &log)?;
+        process.wait_until_ready(&probed, started, &log)?;
         Ok(process)
     }
 }
@@ -76,27 +90,34 @@ impl StoaProcess {
         self.child.id()
     }
 
-    /// From the start of the process to the first 200 on `/readyz`.
+    /// From the start of the process to the first 200 on `/readyz` without a reservation.
     pub(crate) fn ready_after(&self) -> Duration {
         self.ready_after
     }
 
-    fn wait_until_ready(&mut self, started: Instant, log: &Path) -> Outcome<()> {
+    fn wait_until_ready(&mut self, probed: &str, started: Instant, log: &Path) -> Outcome<()> {
         loop {
-            let reply = http_client::get(&self.authority, "/readyz");
+            let reply = http_client::get(probed, "/readyz");
             self.ready_after = started.elapsed();
-            if reply.is_ok_and(|reply| reply.status == 200) {
+            if reply.is_ok_and(|reply| reply.status == 200 && !is_degraded(&reply.body)) {
                 return Ok(());
             }
             let ended = self.child.try_wait().naming("stoa")?;
             if ended.is_some() || self.ready_after > READY_WITHIN {
                 let said = std::fs::read_to_string(log).unwrap_or_default();
                 let last = said.lines().last().unwrap_or("(nothing logged)");
-                return Err(Failure::new(format!("stoa is not ready ({ended:?}): {last}")));
+                let name = log.display();
+                return Err(Failure::new(format!("{name}: not ready ({ended:?}): {last}")));
             }
             std::thread::sleep(Duration::from_millis(2));
         }
     }
+}
+
+/// Whether something does not work although requests are welcome, such as a broker that
+/// has not been reached yet.
+fn is_degraded(readiness: &[u8]) -> bool {
+    String::from_utf8_lossy(readiness).contains("degraded")
 }
 
 impl Drop for StoaProcess {
