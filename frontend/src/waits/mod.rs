@@ -115,9 +115,7 @@ impl Waits {
         question: &Question,
         request: &RequestId,
     ) -> Result<Outcome, WaitOver> {
-        let _waiting = Waiting::begin(&self.parts.metrics);
-        let flight = self.join(module, question, Purpose::Find, request);
-        tokio::time::timeout(self.parts.wait, flight).await.map_err(|_| WaitOver)
+        self.wait(module, question, Purpose::Find, request).await
     }
 
     /// Has a worker look after a version whose stored files do not fit together, and
@@ -128,8 +126,18 @@ impl Waits {
         question: &Question,
         request: &RequestId,
     ) -> Result<Outcome, WaitOver> {
+        self.wait(module, question, Purpose::Mend, request).await
+    }
+
+    async fn wait(
+        &self,
+        module: &ModulePath,
+        question: &Question,
+        purpose: Purpose,
+        request: &RequestId,
+    ) -> Result<Outcome, WaitOver> {
         let _waiting = Waiting::begin(&self.parts.metrics);
-        let flight = self.join(module, question, Purpose::Mend, request);
+        let flight = self.join(module, question, purpose, request);
         tokio::time::timeout(self.parts.wait, flight).await.map_err(|_| WaitOver)
     }
 
