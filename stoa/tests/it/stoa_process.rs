@@ -163,7 +163,7 @@ impl Drop for StoaProcess {
 }
 
 /// Two free loopback addresses, held together so that they differ.
-fn free_ports() -> [String; 2] {
+pub(crate) fn free_ports() -> [String; 2] {
     let listeners = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
     listeners.map(|listener| listener.local_addr().unwrap().to_string())
 }

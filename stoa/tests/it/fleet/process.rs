@@ -1,12 +1,12 @@
 //! One process of a fleet under test.
 
-use std::net::TcpListener;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::http_client::{self, Reply};
+use crate::stoa_process::free_ports;
 
 /// A debug build on a busy machine starts slowly; this only bounds a start that never ends.
 const READY_WITHIN: Duration = Duration::from_secs(60);
@@ -143,10 +143,4 @@ impl Drop for Process {
         let _ended = self.child.kill();
         let _waited = self.child.wait();
     }
-}
-
-/// Two free loopback addresses, held together so that they differ.
-fn free_ports() -> [String; 2] {
-    let listeners = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
-    listeners.map(|listener| listener.local_addr().unwrap().to_string())
 }
