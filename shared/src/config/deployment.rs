@@ -14,6 +14,8 @@ pub struct DeploymentId(String);
 pub enum Role {
     /// The source of truth: for what it lacks it asks version control.
     Registry,
+    /// In front of a fleet: for what it lacks it asks a registry.
+    Proxy,
 }
 
 /// Longest id, that of a DNS label.
@@ -65,8 +67,8 @@ impl FromStr for Role {
     fn from_str(text: &str) -> Result<Self, InvalidValue> {
         match text {
             "registry" => Ok(Self::Registry),
-            "proxy" => Err(InvalidValue::new("this build has the registry role only")),
-            _ => Err(InvalidValue::not(text, "a role: expected registry")),
+            "proxy" => Ok(Self::Proxy),
+            _ => Err(InvalidValue::not(text, "a role: expected registry or proxy")),
         }
     }
 }
@@ -75,6 +77,7 @@ impl fmt::Display for Role {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Registry => f.write_str("registry"),
+            Self::Proxy => f.write_str("proxy"),
         }
     }
 }
@@ -112,10 +115,10 @@ mod tests {
     }
 
     #[test]
-    fn the_proxy_role_is_refused_by_name() {
-        assert_eq!("registry".parse(), Ok(Role::Registry));
-        let refusal = "proxy".parse::<Role>().unwrap_err().to_string();
-        assert_eq!(refusal, "this build has the registry role only");
+    fn roles_are_registry_and_proxy() {
+        for (text, role) in [("registry", Role::Registry), ("proxy", Role::Proxy)] {
+            assert_eq!((text.parse(), role.to_string().as_str()), (Ok(role), text));
+        }
         assert!("Registry".parse::<Role>().is_err());
     }
 }

@@ -42,7 +42,7 @@ pub enum Layer {
 pub struct EffectiveValue {
     /// Which setting.
     pub setting: &'static Setting,
-    /// Its value; `None` if it is not set.
+    /// Its value in TOML; `None` if it is not set.
     pub text: Option<String>,
     /// Who set it.
     pub layer: Layer,
@@ -138,11 +138,11 @@ impl Values {
                 let text = value.map(|value| match (&value.text, setting.shape) {
                     // A default is in the documentation.
                     (_, Shape::Secret) if value.layer != Layer::Default => {
-                        secret::REDACTED.to_owned()
+                        format!("{:?}", secret::REDACTED)
                     }
-                    (Text::One(text), _) => text.clone(),
-                    (Text::Many(parts), _) => parts.join(","),
-                    (Text::Unreadable, _) => String::new(),
+                    (Text::One(text), _) => format!("{text:?}"),
+                    (Text::Many(parts), _) => format!("{parts:?}"),
+                    (Text::Unreadable, _) => "\"\"".to_owned(),
                 });
                 let layer = value.map_or(Layer::Default, |value| value.layer.clone());
                 EffectiveValue { setting, text, layer }
@@ -253,13 +253,17 @@ fn read_secret(layer: &Layer, name: &str, path: &Text, mistakes: &mut Vec<Mistak
     Text::Unreadable
 }
 
-/// Defaults that depend on where we run.
+/// Defaults that depend on where we run. Others depend on more than a process knows of
+/// itself at its start, and stay unset until then.
 fn compute(setting: &Setting, environment: &BTreeMap<String, String>) -> Option<String> {
     if setting.variable == settings::DEPLOYMENT.variable {
         let system = rustix::system::uname();
         return Some(
             DeploymentId::from_host_name(&system.nodename().to_string_lossy()).to_string(),
         );
+    }
+    if setting.variable != settings::STORAGE.variable {
+        return None;
     }
     let absolute =
         |name: &str| environment.get(name).map(PathBuf::from).filter(|path| path.is_absolute());
@@ -291,9 +295,9 @@ impl fmt::Display for Layer {
 impl fmt::Display for EffectiveValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.setting.key, &self.text) {
-            (Some(key), Some(text)) => write!(f, "{key} = {text:?} # {}", self.layer),
+            (Some(key), Some(text)) => write!(f, "{key} = {text} # {}", self.layer),
             (Some(key), None) => write!(f, "# {key} is not set"),
-            (None, Some(text)) => write!(f, "# {} is {text:?}", self.setting.variable),
+            (None, Some(text)) => write!(f, "# {} is {text}", self.setting.variable),
             (None, None) => write!(f, "# {} is not set", self.setting.variable),
         }
     }

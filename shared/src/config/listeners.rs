@@ -16,18 +16,27 @@ pub struct Listeners {
 }
 
 impl Listeners {
+    /// Whether only this machine reaches the public listener.
+    pub fn public_is_loopback(&self) -> bool {
+        is_loopback(self.public)
+    }
+
     pub(super) fn read(reader: &mut Reader) -> Option<Self> {
         let public = reader.read_with(&settings::LISTEN, parse_address);
         let admin = reader.read_with(&settings::ADMIN_LISTEN, parse_address);
         let admin_token = reader.read_optional::<Secret>(&settings::ADMIN_TOKEN);
         if let (Some(admin), Some(None)) = (admin, &admin_token)
-            && !admin.ip().to_canonical().is_loopback()
+            && !is_loopback(admin)
         {
             let problem = format!("{admin} is not loopback: set STOA_ADMIN_TOKEN as well");
             reader.report(&settings::ADMIN_LISTEN, problem);
         }
         Some(Self { public: public?, admin: admin?, admin_token: admin_token? })
     }
+}
+
+fn is_loopback(address: SocketAddr) -> bool {
+    address.ip().to_canonical().is_loopback()
 }
 
 fn parse_address(text: &str) -> Result<SocketAddr, InvalidValue> {

@@ -17,6 +17,7 @@ mod listeners;
 mod locations;
 mod logging;
 mod network;
+mod policy;
 mod reader;
 mod reference;
 mod secret;
@@ -49,6 +50,7 @@ pub use urls::{PublicUrl, UrlRewrite};
 pub use vcs::VcsSettings;
 pub use work::WorkSettings;
 
+use crate::policy::{Anonymous, Policy};
 use reader::Reader;
 
 /// What one process is told at its start. Modules receive the part that concerns
@@ -69,6 +71,11 @@ pub struct Config {
     pub bucket: BucketSettings,
     /// How zips reach clients.
     pub zip_delivery: ZipDelivery,
+    /// Which modules are private, which are excluded, and what a miss becomes.
+    pub policy: Policy,
+    /// What callers without a key get ([`settings::ANONYMOUS`]). `None`: it depends on
+    /// the request ([`Anonymous::entitlement`]).
+    pub anonymous: Option<Anonymous>,
     /// Where jobs wait ([`settings::QUEUE`]).
     pub queue: QueueLocation,
     /// How jobs are done and waited for.
@@ -129,6 +136,8 @@ impl Config {
         let storage = reader.read(&settings::STORAGE);
         let bucket = BucketSettings::read(reader);
         let zip_delivery = ZipDelivery::read(reader);
+        let policy = policy::read(reader);
+        let anonymous = policy::read_anonymous(reader);
         let queue = reader.read(&settings::QUEUE);
         let work = WorkSettings::read(reader);
         let vcs = VcsSettings::read(reader);
@@ -145,6 +154,8 @@ impl Config {
             storage: storage?,
             bucket: bucket?,
             zip_delivery: zip_delivery?,
+            policy: policy?,
+            anonymous: anonymous?,
             queue: queue?,
             work: work?,
             vcs: vcs?,

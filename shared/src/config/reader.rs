@@ -77,7 +77,7 @@ impl Reader {
     }
 
     /// Any number of values.
-    pub(super) fn read_list<T: FromStr<Err = InvalidValue>>(
+    pub(super) fn read_list<T: FromStr<Err: fmt::Display>>(
         &mut self,
         setting: &Setting,
     ) -> Option<Vec<T>> {

@@ -26,7 +26,7 @@ pub struct Setting {
 pub enum Preset {
     /// This value.
     Text(&'static str),
-    /// A value found out at start; the words say how.
+    /// A value found out at start or later; the words say how.
     Computed(&'static str),
     /// No value at all.
     Unset,
@@ -98,8 +98,9 @@ settings! {
     /// What `/admin` asks for as a bearer token.
     ADMIN_TOKEN { "STOA_ADMIN_TOKEN", Some("admin.token"), Unset, example: "a long random text", Secret }
 
-    /// The preset of policy: a `registry` asks version control for what it lacks.
-    ROLE { "STOA_ROLE", Some("role"), Text("registry"), example: "registry", Single }
+    /// The preset of policy: a `registry` is the source of truth and asks version control
+    /// for what it lacks; a `proxy` stands in front of a fleet and asks a registry.
+    ROLE { "STOA_ROLE", Some("role"), Text("registry"), example: "proxy", Single }
 
     /// This deployment's id, as it stands in `Via` headers and in logs: at most 63
     /// lower-case letters, digits, `-`, `.` and `_`, a letter or digit first.
@@ -164,6 +165,31 @@ settings! {
     /// Base URL under which clients find the stored zips, such as a CDN over the bucket,
     /// where `STOA_ZIP_DELIVERY` is `redirect`.
     CDN_URL { "STOA_CDN_URL", Some("cdn_url"), Unset, example: "https://cdn.example.org/go", Single }
+
+    /// Modules that never leave this deployment, not even as a name: they are fetched from
+    /// their repositories and nowhere else. Patterns are globs as in GOPRIVATE, compared
+    /// with as many leading elements of the module path as they have; a `!` in front makes
+    /// an exception, and the first pattern that matches decides.
+    PRIVATE { "STOA_PRIVATE", Some("private"), Unset, example: "!corp.example/open/*,corp.example/*,*.corp.example", List }
+
+    /// Modules that nobody gets and nobody is asked about, as `pattern` or
+    /// `pattern=reason`. Patterns are those of `STOA_PRIVATE`, each with an optional range of
+    /// versions: `@v1.2.3`, `@<v1.4.0`, `@>=v1.2.0 <v1.4.0`. Clients are refused with 403 and
+    /// the reason; with `absent:` in front of the reason it is 404, and the go command
+    /// goes on to the next proxy. A reason with a comma fits in the file only.
+    EXCLUDE { "STOA_EXCLUDE", Some("exclude"), Unset, example: "github.com/evil/*=SEC-123,github.com/old/*@<v1.4.0=absent:use v1.4 or later", List }
+
+    /// What becomes of a public module that is asked for and not stored, as `pattern=mode`,
+    /// with patterns as in `STOA_EXCLUDE`, without `!`; a mode alone is the default.
+    /// `wait`: it is fetched and the client waits; `redirect`: the client is sent to the
+    /// registry; `redirect_and_fill`: that, and it is fetched behind the scenes; `fill`:
+    /// 404, and it is fetched; `none`: 404. Another target of redirects may follow:
+    /// `redirect>https://…`.
+    DOWNLOAD { "STOA_DOWNLOAD", Some("download"), Computed("`redirect_and_fill` for a proxy that has a registry, else `wait`"), example: "github.com/big/*=redirect>https://mirror.example.org/go,example.org/*=none,wait", List }
+
+    /// What callers without a key get: `full` (everything), `public` (all but private
+    /// modules) or `none` (401).
+    ANONYMOUS { "STOA_ANONYMOUS", Some("anonymous"), Computed("`full` on a loopback listener for requests without forwarding headers, else `public`"), example: "public", Single }
 
     /// `from=to` URL prefixes: a repository or go-import page whose URL starts with
     /// `from` is fetched from `to` instead; the longest match wins. A target named here is

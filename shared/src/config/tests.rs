@@ -3,6 +3,7 @@
 use std::{fs, path::PathBuf, time::Duration};
 
 use super::*;
+use crate::policy::Exclusion;
 
 /// The environment of a user who set nothing of ours, and `more`.
 fn environment<'a>(more: &'a [(&'a str, &'a str)]) -> impl Iterator<Item = (String, String)> + 'a {
@@ -66,6 +67,10 @@ fn nothing_needs_to_be_set() {
     slots = "4" # default
     zip_delivery = "stream" # default
     # cdn_url is not set
+    # private is not set
+    # exclude is not set
+    # download is not set
+    # anonymous is not set
     # vcs.rewrite is not set
     vcs.timeout = "5m" # default
     vcs.max_pack_bytes = "2GiB" # default
@@ -158,12 +163,16 @@ fn all_mistakes_of_the_environment_are_told_at_once() {
     insta::assert_snapshot!(
         mistakes(&[
             ("STOA_LISTEN", "3000"),
-            ("STOA_ROLE", "proxy"),
+            ("STOA_ROLE", "mirror"),
             ("STOA_DEPLOYMENT", "Om"),
             ("STOA_PUBLIC_URL", "go.example.org"),
             ("STOA_STORAGE", "s3://Bucket"),
             ("STOA_S3_PATH_STYLE", "yes"),
             ("STOA_ZIP_DELIVERY", "post"),
+            ("STOA_PRIVATE", "corp.example/*@<v1.0.0,!a.b,https://corp.example"),
+            ("STOA_EXCLUDE", "a.b=,!a.b=SEC-1,a.b@<v1"),
+            ("STOA_DOWNLOAD", "wiat,a.b=fill>https://m.example,a.b=redirect>https://u:hunter2@m.example"),
+            ("STOA_ANONYMOUS", "some"),
             ("STOA_QUEUE", "http://user:hunter2@broker"),
             ("STOA_WAIT", "120"),
             ("STOA_SLOTS", "0"),
@@ -182,13 +191,22 @@ fn all_mistakes_of_the_environment_are_told_at_once() {
         @r#"
         STOA_LISTN: no such setting (did you mean STOA_LISTEN?)
         STOA_TELEPORT: no such setting
-        STOA_ROLE: this build has the registry role only
+        STOA_ROLE: "mirror" is not a role: expected registry or proxy
         STOA_DEPLOYMENT: "Om" is not a deployment id: at most 63 of a-z, 0-9, '-', '.', '_', a letter or digit first
         STOA_PUBLIC_URL: expected a URL: relative URL without a base
         STOA_LISTEN: "3000" is not an address and port such as 127.0.0.1:3000 or [::1]:3000
         STOA_STORAGE: expected file:///directory or s3://bucket/prefix
         STOA_S3_PATH_STYLE: "yes" is not true or false
         STOA_ZIP_DELIVERY: "post" is not stream or redirect
+        STOA_PRIVATE: entry 1: whether a module is private cannot depend on its version: leave out @ and what follows
+        STOA_PRIVATE: entry 3: character ':' cannot be in a module path
+        STOA_EXCLUDE: entry 1: a reason is expected after =
+        STOA_EXCLUDE: entry 2: an entry with ! allows again and has no reason: leave out = and what follows
+        STOA_EXCLUDE: entry 3: version "v1" is not canonical, should be v1.0.0
+        STOA_DOWNLOAD: entry 1: expected pattern=mode or a mode alone; modes are wait, redirect, redirect_and_fill, fill or none
+        STOA_DOWNLOAD: entry 2: only redirect and redirect_and_fill have a target: leave out > and what follows
+        STOA_DOWNLOAD: entry 3: credentials do not belong in a URL
+        STOA_ANONYMOUS: "some" is not full, public or none
         STOA_QUEUE: expected embedded, amqp://… or amqps://…
         STOA_WAIT: "120" is not a time such as 1500ms, 30s, 2m or 1h
         STOA_SLOTS: "0" is not a whole number of at least 1
@@ -341,6 +359,57 @@ fn a_secrets_file_must_hold_one() {
         assert!(mistake.starts_with("STOA_ADMIN_TOKEN_FILE: "), "{mistake}");
         assert!(mistake.contains(expected), "{mistake}");
         assert_eq!(mistake.lines().count(), 1, "{mistake}");
+    }
+}
+
+#[test]
+fn the_policy_is_three_lists() {
+    let config = load(&[
+        ("STOA_ROLE", "proxy"),
+        ("STOA_PRIVATE", "!corp.example/open, corp.example/*"),
+        ("STOA_EXCLUDE", "github.com/evil/*=SEC-123,github.com/old/*@>=v1.2.0 <v1.4.0=absent:old"),
+        ("STOA_DOWNLOAD", "redirect>https://mirror.example, corp.example/*=none"),
+        ("STOA_ANONYMOUS", "none"),
+    ])
+    .unwrap();
+    let module = |path: &str| path.parse().unwrap();
+    let policy = &config.policy;
+    assert!(policy.private.contains(&module("corp.example/a")));
+    assert!(!policy.private.contains(&module("corp.example/open")));
+    let old = policy.exclude.find(&module("github.com/old/a"), Some(&"v1.3.0".parse().unwrap()));
+    assert_eq!(old.unwrap().to_string(), "absent:old");
+    let mode = |path| policy.download.find(&module(path), None).unwrap().to_string();
+    assert_eq!(mode("corp.example/a"), "none");
+    assert_eq!(mode("github.com/a/b"), "redirect>https://mirror.example");
+    assert_eq!((config.role, config.anonymous), (Role::Proxy, Some(Anonymous::Nothing)));
+}
+
+#[test]
+fn without_a_policy_the_role_decides() {
+    let config = load(&[]).unwrap();
+    assert_eq!((config.policy, config.anonymous), (Policy::default(), None));
+    assert!(config.listeners.public_is_loopback());
+    let open = load(&[("STOA_LISTEN", "0.0.0.0:3000")]).unwrap();
+    assert!(!open.listeners.public_is_loopback());
+}
+
+#[test]
+fn two_default_modes_are_a_mistake() {
+    assert_eq!(
+        mistakes(&[("STOA_DOWNLOAD", "wait,a.b=fill,none")]),
+        "STOA_DOWNLOAD: wait and none are both the default: leave one out, or give it a pattern"
+    );
+}
+
+#[test]
+fn a_list_in_the_file_may_hold_commas() {
+    let (_directory, path) = file("exclude = ['a.b=gone, ask us', 'c.d@>v1.0.0']");
+    let config = Config::load(Some(&path), environment(&[])).unwrap();
+    let (_directory, described) = file(&config.describe());
+    let again = Config::load(Some(&described), environment(&[])).unwrap();
+    for config in [config, again] {
+        let excluded = config.policy.exclude.find(&"a.b/m".parse().unwrap(), None);
+        assert_eq!(excluded.and_then(Exclusion::reason), Some("gone, ask us"));
     }
 }
 
