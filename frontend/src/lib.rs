@@ -6,6 +6,8 @@
 
 mod admin;
 mod background;
+#[cfg_attr(not(test), expect(dead_code, reason = "handlers ask it once they know of an upstream"))]
+mod decision;
 mod error;
 mod freshness;
 mod front_door;
