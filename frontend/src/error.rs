@@ -1,7 +1,8 @@
 //! The one table from meaning to response.
 //!
 //! The go command goes on to the next proxy only after 404 and 410, so these are said
-//! only when absence is known or was asked for; everything else is 5xx (go-modules §1.3, §1.4).
+//! only when absence is known or was asked for; it stops at the 403 of a policy;
+//! everything else is 5xx (go-modules §1.3, §1.4).
 
 use std::{error::Error, fmt};
 
@@ -34,6 +35,8 @@ pub(crate) enum Trouble {
     Absent,
     /// It is there, but can never be a valid module version.
     Invalid,
+    /// An upstream refuses it by its policy.
+    Refused,
     /// It is not here, and nobody may be asked: HEAD, or `Disable-Module-Fetch`.
     NotStored,
     /// Neither GET nor HEAD.
@@ -83,6 +86,7 @@ impl Trouble {
             Malformed => (NOT_FOUND, None, "public, max-age=86400", Level::DEBUG),
             Absent => (NOT_FOUND, None, "public, max-age=10", Level::DEBUG),
             Invalid => (NOT_FOUND, None, "public, max-age=10", Level::DEBUG),
+            Refused => ((StatusCode::FORBIDDEN, "refused"), None, NEVER, Level::DEBUG),
             NotStored => (NOT_FOUND, None, NEVER, Level::DEBUG),
             MethodNotAllowed => {
                 ((StatusCode::METHOD_NOT_ALLOWED, "method not allowed"), None, NEVER, Level::DEBUG)
@@ -120,6 +124,7 @@ impl ApiError {
         let trouble = match failure.meaning {
             Meaning::Absent => Trouble::Absent,
             Meaning::Invalid => Trouble::Invalid,
+            Meaning::Refused => Trouble::Refused,
             Meaning::OriginUnavailable => Trouble::OriginUnavailable,
             Meaning::OriginTimeout => Trouble::OriginTimeout,
             Meaning::Internal => Trouble::Internal,
@@ -168,7 +173,7 @@ impl ApiError {
         use Trouble::*;
         match self.trouble {
             Malformed | Absent | Invalid | NotStored => Outcome::NotFound,
-            MethodNotAllowed => Outcome::Refused,
+            MethodNotAllowed | Refused => Outcome::Refused,
             WaitOver => Outcome::Timeout,
             OriginUnavailable | OriginTimeout | Internal | StorageUnavailable
             | QueueUnavailable | Damaged => Outcome::Error,
@@ -242,6 +247,7 @@ mod tests {
             (Malformed, 404, "not found", None, Outcome::NotFound),
             (Absent, 404, "not found", None, Outcome::NotFound),
             (Invalid, 404, "not found", None, Outcome::NotFound),
+            (Refused, 403, "refused", None, Outcome::Refused),
             (NotStored, 404, "not found", None, Outcome::NotFound),
             (MethodNotAllowed, 405, "method not allowed", None, Outcome::Refused),
             (OriginUnavailable, 503, "origin unavailable", Some("10"), Outcome::Error),
@@ -272,6 +278,7 @@ mod tests {
             (Meaning::Absent, "unknown revision", "not found: m@v1.0.0: unknown revision"),
             (Meaning::Absent, "not found: m@v1.0.0: gone", "not found: m@v1.0.0: gone"),
             (Meaning::Invalid, "m@v1.0.0: bad zip", "not found: m@v1.0.0: bad zip"),
+            (Meaning::Refused, "m: excluded (says r)", "refused: m@v1.0.0: m: excluded (says r)"),
             (Meaning::OriginTimeout, "git: 30 s", "origin timeout: m@v1.0.0: git: 30 s"),
         ];
         for (meaning, message, expected) in table {

@@ -66,7 +66,7 @@ pub struct Failure {
     pub message: String,
 }
 
-/// What a failure means, independent of HTTP. The first two are definite.
+/// What a failure means, independent of HTTP. The first three are definite.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Meaning {
@@ -74,6 +74,8 @@ pub enum Meaning {
     Absent,
     /// It is there, but can never be a valid module version.
     Invalid,
+    /// An upstream's policy does not let us have it. It may be there.
+    Refused,
     /// The origin is in trouble or cannot be reached.
     OriginUnavailable,
     /// The origin did not answer in time.
@@ -85,7 +87,7 @@ pub enum Meaning {
 impl Meaning {
     /// Whether asking again gives the same answer until the origin changes.
     pub fn is_definite(self) -> bool {
-        matches!(self, Self::Absent | Self::Invalid)
+        matches!(self, Self::Absent | Self::Invalid | Self::Refused)
     }
 }
 

@@ -25,6 +25,7 @@ pub mod settings;
 mod shutdown;
 mod suggestion;
 mod units;
+mod upstream;
 mod urls;
 mod vcs;
 mod work;
@@ -41,11 +42,15 @@ pub use layers::{EffectiveValue, Layer, arguments, environment};
 pub use listeners::Listeners;
 pub use locations::{QueueLocation, StorageLocation};
 pub use logging::{LogFilter, LogFormat, LogSettings};
-pub use network::NetworkSettings;
+pub use network::{NetworkMode, NetworkSettings};
 pub use reference::{example_file, help, readme_table};
 pub use secret::Secret;
 pub use shutdown::ShutdownSettings;
 pub use units::{ByteSize, parse_duration, parse_flag};
+pub use upstream::{
+    Fallback, Upstream, UpstreamChain, UpstreamCredentials, UpstreamEntry, UpstreamServer,
+    UpstreamSettings,
+};
 pub use urls::{PublicUrl, UrlRewrite};
 pub use vcs::VcsSettings;
 pub use work::WorkSettings;
@@ -78,6 +83,8 @@ pub struct Config {
     pub anonymous: Option<Anonymous>,
     /// Where jobs wait ([`settings::QUEUE`]).
     pub queue: QueueLocation,
+    /// Who is asked for what is missing here.
+    pub upstream: UpstreamSettings,
     /// How jobs are done and waited for.
     pub work: WorkSettings,
     /// Where repositories are fetched from, and how much may come from one.
@@ -139,6 +146,7 @@ impl Config {
         let policy = policy::read(reader);
         let anonymous = policy::read_anonymous(reader);
         let queue = reader.read(&settings::QUEUE);
+        let upstream = UpstreamSettings::read(reader);
         let work = WorkSettings::read(reader);
         let vcs = VcsSettings::read(reader);
         let network = NetworkSettings::read(reader);
@@ -157,6 +165,7 @@ impl Config {
             policy: policy?,
             anonymous: anonymous?,
             queue: queue?,
+            upstream: upstream?,
             work: work?,
             vcs: vcs?,
             network: network?,

@@ -149,6 +149,24 @@ settings! {
     /// or `amqps://…` is a RabbitMQ that a fleet shares.
     QUEUE { "STOA_QUEUE", Some("queue"), Text("embedded"), example: "amqps://stoa:secret@rabbitmq.example.org/stoa", Secret }
 
+    /// Who is asked for what is missing here, in the grammar of GOPROXY: URLs of servers
+    /// that speak its protocol, `direct` for the module's own repository, `off` for
+    /// nobody; after a `,` the next one is asked on 404 and 410 only, after a `|` on any
+    /// error. A user name and password in a URL are sent to that server alone.
+    UPSTREAM { "STOA_UPSTREAM", Some("upstream"), Text("direct"), example: "https://go.example.org,direct", Secret }
+
+    /// The first server of `STOA_UPSTREAM` as clients reach it, where that is another URL;
+    /// unset, it is the same without credentials.
+    UPSTREAM_PUBLIC { "STOA_UPSTREAM_PUBLIC", Some("upstream_public"), Unset, example: "https://go.example.org", Single }
+
+    /// How long a fill that nobody waits for holds back before it asks the upstream: the
+    /// client was sent there, and what it asks for is there to be fetched once it has got it.
+    UPSTREAM_DELAY { "STOA_UPSTREAM_DELAY", Some("upstream_delay"), Text("2s"), example: "5s", Single }
+
+    /// Whether workers fetch anything: `online`, or `offline` to serve what is stored and
+    /// nothing else.
+    NETWORK { "STOA_NETWORK", Some("network"), Text("online"), example: "offline", Single }
+
     /// Longest wait of a client for a missing version; then it is answered 504 and the
     /// job goes on. Two minutes outlast the fetch of all but the largest repositories.
     WAIT { "STOA_WAIT", Some("wait"), Text("120s"), example: "60s", Single }

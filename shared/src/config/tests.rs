@@ -63,6 +63,10 @@ fn nothing_needs_to_be_set() {
     s3.attempts = "5" # default
     s3.backoff = "100ms" # default
     queue = "embedded" # default
+    upstream = "direct" # default
+    # upstream_public is not set
+    upstream_delay = "2s" # default
+    network = "online" # default
     wait = "120s" # default
     slots = "4" # default
     zip_delivery = "stream" # default
@@ -174,6 +178,9 @@ fn all_mistakes_of_the_environment_are_told_at_once() {
             ("STOA_DOWNLOAD", "wiat,a.b=fill>https://m.example,a.b=redirect>https://u:hunter2@m.example"),
             ("STOA_ANONYMOUS", "some"),
             ("STOA_QUEUE", "http://user:hunter2@broker"),
+            ("STOA_UPSTREAM", "https://user:hunter2@go.example.org,drect"),
+            ("STOA_UPSTREAM_DELAY", "2"),
+            ("STOA_NETWORK", "down"),
             ("STOA_WAIT", "120"),
             ("STOA_SLOTS", "0"),
             ("STOA_DRAIN", "soon"),
@@ -208,6 +215,8 @@ fn all_mistakes_of_the_environment_are_told_at_once() {
         STOA_DOWNLOAD: entry 3: credentials do not belong in a URL
         STOA_ANONYMOUS: "some" is not full, public or none
         STOA_QUEUE: expected embedded, amqp://… or amqps://…
+        STOA_UPSTREAM: entry 2: expected an http or https URL, direct or off
+        STOA_UPSTREAM_DELAY: "2" is not a time such as 1500ms, 30s, 2m or 1h
         STOA_WAIT: "120" is not a time such as 1500ms, 30s, 2m or 1h
         STOA_SLOTS: "0" is not a whole number of at least 1
         STOA_VCS_REWRITE: entry 1: expected a URL: relative URL without a base
@@ -215,6 +224,7 @@ fn all_mistakes_of_the_environment_are_told_at_once() {
         STOA_VCS_TIMEOUT: "0s" is not longer than 0s
         STOA_VCS_MAX_PACK_BYTES: "2GB" is not a size such as 512KiB, 64MiB or 2GiB
         STOA_VCS_MAX_FILES: "-1" is not a whole number of at least 1
+        STOA_NETWORK: "down" is not online or offline
         STOA_ALLOW_ADDRESSES: entry 1: "10.0.0.1/8" has bits set after the first 8: name the range's first address
         STOA_CA_FILE: /no/such/file: No such file or directory (os error 2)
         STOA_DRAIN: "soon" is not a time such as 1500ms, 30s, 2m or 1h
@@ -327,6 +337,22 @@ fn a_secret_is_never_shown() {
     assert!(!mistakes(&[("STOA_ADMIN_TOKEN", "hunter2\u{7}")]).contains("hunter2"));
     assert!(!file_mistakes("admin.token = ['hunter2']").contains("hunter2"));
     assert!(!file_mistakes("admin.tokn = 'hunter2'").contains("hunter2"));
+}
+
+#[test]
+fn clients_reach_the_upstream_where_we_do_unless_told_otherwise() {
+    let config = load(&[]).unwrap();
+    assert_eq!(config.upstream.chain, UpstreamChain::direct());
+    assert_eq!((config.upstream.public, config.network.mode), (None, NetworkMode::Online));
+    let inner = ("STOA_UPSTREAM", "http://user:hunter2@registry:3000/go/|direct");
+    let config = load(&[inner, ("STOA_UPSTREAM_DELAY", "0s")]).unwrap();
+    assert_eq!(config.upstream.public.unwrap().as_str(), "http://registry:3000/go");
+    assert_eq!(config.upstream.delay, Duration::ZERO);
+    let public = ("STOA_UPSTREAM_PUBLIC", "https://go.example.org");
+    let config = load(&[inner, public]).unwrap();
+    assert!(!format!("{config:?} {}", config.describe()).contains("hunter2"));
+    assert_eq!(config.upstream.public.unwrap().as_str(), "https://go.example.org");
+    assert_eq!(load(&[public]).unwrap().upstream.public, None);
 }
 
 #[test]

@@ -23,6 +23,11 @@ impl PublicUrl {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// A URL that was found to be one already.
+    pub(super) fn of(url: &Url) -> Self {
+        Self(url.as_str().trim_end_matches('/').to_owned())
+    }
 }
 
 impl UrlRewrite {
@@ -46,8 +51,7 @@ impl FromStr for PublicUrl {
     type Err = InvalidValue;
 
     fn from_str(text: &str) -> Result<Self, InvalidValue> {
-        let url = parse(text, &["http", "https"])?;
-        Ok(Self(url.as_str().trim_end_matches('/').to_owned()))
+        Ok(Self::of(&parse(text, &["http", "https"])?))
     }
 }
 

@@ -4,6 +4,7 @@
 //!
 //! - `path` and `path_major`: module paths and their major-version suffix
 //! - `version`, `pseudo_version`, [`semver`]: versions, and how they are ordered
+//! - `preferred`: which version `latest` means
 //! - `query`: what may stand in a URL where a version is expected
 //! - `info`, `go_mod`, `go_sum`: documents and sums
 //! - [`zip`]: which files of a tree make the module zip
@@ -16,6 +17,7 @@ mod info;
 mod path;
 mod path_element;
 mod path_major;
+mod preferred;
 mod pseudo_version;
 mod query;
 pub mod semver;
@@ -30,6 +32,7 @@ pub use info::{Origin, VersionInfo};
 pub use path::{ModulePath, ModulePathError, ModulePathRule};
 pub use path_element::ElementRule;
 pub use path_major::PathMajor;
+pub use preferred::preferred;
 pub use pseudo_version::{PseudoVersion, PseudoVersionError, is_pseudo_version};
 pub use query::{VersionQuery, VersionQueryError, VersionQueryRule};
 pub use version::{Version, VersionError};

@@ -2,15 +2,12 @@
 
 use stoa_shared::{
     answer::{Question, Value},
-    module::{ModulePath, Version, VersionInfo, VersionQuery},
-    storage::KeyPrefix,
+    module::{ModulePath, Version, VersionInfo, VersionQuery, preferred},
+    stored_versions::stored_versions,
 };
 
 use super::Worker;
 use crate::{answers, failure::Failure, resolve};
-
-/// How many stored keys are read at once when a list is made from storage.
-const KEY_PAGE: usize = 1000;
 
 impl Worker {
     /// Refreshes the version list. Where the origin has none (any longer), what is
@@ -18,7 +15,7 @@ impl Worker {
     pub(super) async fn refresh_list(&self, module: &ModulePath) -> Result<(), Failure> {
         let versions = match self.list_origin(module).await {
             Err(failure) if failure.meaning().is_definite() => {
-                let stored = self.stored_versions(module).await?;
+                let stored = stored_versions(&*self.storage, module).await?;
                 if stored.is_empty() {
                     return Err(failure);
                 }
@@ -38,9 +35,9 @@ impl Worker {
         };
         let info = match self.latest_of_origin(module).await {
             Err(failure) if failure.meaning().is_definite() => {
-                let stored = self.stored_versions(module).await?;
+                let stored = stored_versions(&*self.storage, module).await?;
                 let has_compatible = stored.iter().any(|version| !version.is_incompatible());
-                match resolve::preferred(&stored, has_compatible) {
+                match preferred(&stored, has_compatible) {
                     Some(version) => self.stored_info(module, version).await?,
                     None => return Err(failure),
                 }
@@ -76,24 +73,5 @@ impl Worker {
         let opened = self.open(module).await?;
         let listing = opened.repository.refs().await?;
         resolve::versions(&opened.repository, &listing, &opened.place).await
-    }
-
-    async fn stored_versions(&self, module: &ModulePath) -> Result<Vec<Version>, Failure> {
-        let prefix = KeyPrefix::versions(module);
-        let mut versions = Vec::new();
-        let mut after: Option<String> = None;
-        loop {
-            let page = self.storage.list(&prefix, after.as_deref(), KEY_PAGE).await?;
-            let names = page.keys.iter().filter_map(|key| key.strip_prefix(prefix.as_str()));
-            let infos = names.filter_map(|name| name.strip_suffix(".info"));
-            versions.extend(infos.filter_map(|escaped| Version::from_escaped(escaped).ok()));
-            after = page.next;
-            if after.is_none() {
-                break;
-            }
-        }
-        versions.retain(|version| !version.is_pseudo());
-        versions.sort_unstable();
-        Ok(versions)
     }
 }

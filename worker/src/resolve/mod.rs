@@ -28,7 +28,7 @@ use crate::{
     },
 };
 
-pub use latest::{latest, preferred};
+pub use latest::latest;
 pub use place::{NotContained, Place};
 pub use versions::versions;
 

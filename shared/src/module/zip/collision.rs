@@ -23,7 +23,16 @@ impl<'a> Collisions<'a> {
     /// Adds a file and the directories above it.
     pub(super) fn add(&mut self, file: &'a str) -> Result<(), ZipError> {
         self.add_entry(file, false)?;
-        let mut path = file;
+        self.add_above(file)
+    }
+
+    /// Adds a directory that has an entry of its own, and the directories above it.
+    pub(super) fn add_directory(&mut self, directory: &'a str) -> Result<(), ZipError> {
+        self.add_entry(directory, true)?;
+        self.add_above(directory)
+    }
+
+    fn add_above(&mut self, mut path: &'a str) -> Result<(), ZipError> {
         while let Some((directory, _)) = path.rsplit_once('/') {
             if self.add_entry(directory, true)? == Known::Already {
                 // Those above it are known, too.

@@ -1,9 +1,11 @@
 //! The module zip: which files of a tree are in it (go-modules §4.2-4.4).
 //!
 //! [`select`] decides, in the order of the rules, over names, kinds and sizes alone; how
-//! the bytes are fetched and packed is not its business.
+//! the bytes are fetched and packed is not its business. [`ForeignEntries`] checks zips
+//! that others made.
 
 mod collision;
+mod foreign;
 mod vendored;
 
 use std::collections::{HashMap, HashSet};
@@ -13,6 +15,8 @@ use super::{
     GoMod, MAX_GO_MOD_SIZE, ModulePath, Version,
     path_element::{ElementRule, check_file_element},
 };
+
+pub use self::foreign::{ForeignEntries, ForeignEntry};
 
 /// The most that the files of a module may have together, in bytes uncompressed; also
 /// the largest zip that clients accept.
@@ -69,6 +73,20 @@ pub enum ZipError {
     /// `Go.Mod` at the root.
     #[error("{path:?}: go.mod files must have lower-case names")]
     GoModCase {
+        /// The file.
+        path: String,
+    },
+    /// In a zip that others made: an entry of something else.
+    #[error("{name:?}: does not begin with {prefix:?}")]
+    Prefix {
+        /// The entry.
+        name: String,
+        /// What all entries begin with.
+        prefix: String,
+    },
+    /// In a zip that others made: the beginning of another module.
+    #[error("{path:?}: go.mod file is not in the module's root directory")]
+    NestedGoMod {
         /// The file.
         path: String,
     },
@@ -234,10 +252,14 @@ fn is_clean(path: &[u8]) -> bool {
     path.split(|&byte| byte == b'/').all(|element| !matches!(element, b"" | b"." | b".."))
 }
 
-fn check_name(path: &str) -> Result<(), ZipError> {
+fn check_elements(path: &str) -> Result<(), ZipError> {
     path.split('/')
         .try_for_each(check_file_element)
-        .map_err(|rule| ZipError::Name { path: path.to_owned(), rule })?;
+        .map_err(|rule| ZipError::Name { path: path.to_owned(), rule })
+}
+
+fn check_name(path: &str) -> Result<(), ZipError> {
+    check_elements(path)?;
     if path != "go.mod" && path.eq_ignore_ascii_case("go.mod") {
         return Err(ZipError::GoModCase { path: path.to_owned() });
     }
