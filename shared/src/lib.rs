@@ -21,6 +21,7 @@ pub mod protocol;
 pub mod queue;
 pub mod request_id;
 pub mod signals;
+pub mod space;
 pub mod storage;
 pub mod stored_versions;
 pub mod telemetry;

@@ -7,14 +7,21 @@ use serde::{Deserialize, Serialize};
 use crate::{
     module::{ModulePath, Version, VersionQuery},
     request_id::RequestId,
+    space::{ProjectId, Space},
 };
 
-/// The version of the message format that this program writes.
-const FORMAT: u32 = 1;
+/// The version of the message format that this program reads, and writes where an older
+/// program would misunderstand the message.
+const FORMAT: u32 = 2;
+/// The version that knows of no project: an older program takes the module for public,
+/// which it is.
+const PUBLIC_FORMAT: u32 = 1;
 
 /// A message on the queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Job {
+    /// Whose module it is about.
+    pub space: Space,
     /// What is to be done.
     pub task: Task,
     /// The request that caused it, for the log; equal jobs may have different ones.
@@ -74,30 +81,42 @@ pub enum JobError {
 }
 
 impl Job {
-    /// A job for `task`.
+    /// A job for `task` about a public module.
     pub fn new(task: Task) -> Self {
-        Self { task, request: None }
+        Self { space: Space::Public, task, request: None }
     }
 
-    /// A job for `task` that a request caused.
+    /// A job for `task` about a public module, that a request caused.
     pub fn caused_by(request: RequestId, task: Task) -> Self {
-        Self { task, request: Some(request) }
+        Self { request: Some(request), ..Self::new(task) }
+    }
+
+    /// The same about the module in another space.
+    #[must_use]
+    pub fn in_space(self, space: Space) -> Self {
+        Self { space, ..self }
     }
 
     /// What the job is about, the same for equal jobs.
     pub fn key(&self) -> JobKey {
-        JobKey(match &self.task {
+        let task = match &self.task {
             Task::Fill { module, version } => format!("fill {module}@{version}"),
             Task::List { module } => format!("list {module}"),
             Task::Latest { module } => format!("latest {module}"),
             Task::Query { module, query } => format!("query {module}@{query}"),
+        };
+        JobKey(match &self.space {
+            Space::Public => task,
+            space @ Space::Private(_) => format!("{space} {task}"),
         })
     }
 
     /// The message that goes on the queue.
     pub fn to_message(&self) -> String {
-        let Self { task, request } = self;
-        serde_json::to_string(&Envelope { format: FORMAT, request: request.as_ref(), task })
+        let Self { space, task, request } = self;
+        let project = space.project();
+        let format = if project.is_some() { FORMAT } else { PUBLIC_FORMAT };
+        serde_json::to_string(&Envelope { format, project, request: request.as_ref(), task })
             .expect("identifiers always serialise")
     }
 
@@ -109,9 +128,10 @@ impl Job {
         if format > FORMAT {
             return Err(JobError::Newer { format });
         }
-        let Envelope { task, request, .. }: Envelope<Task, RequestId> =
+        let Envelope { project, task, request, .. }: Envelope<Task, RequestId, ProjectId> =
             serde_json::from_str(message).map_err(unreadable)?;
-        Ok(Self { task, request })
+        let space = project.map_or(Space::Public, Space::Private);
+        Ok(Self { space, task, request })
     }
 }
 
@@ -149,8 +169,10 @@ struct Header {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Envelope<T, R> {
+struct Envelope<T, R, P> {
     format: u32,
+    #[serde(default = "none", skip_serializing_if = "Option::is_none")]
+    project: Option<P>,
     #[serde(default = "none", skip_serializing_if = "Option::is_none")]
     request: Option<R>,
     #[serde(flatten)]
@@ -189,9 +211,22 @@ mod tests {
     }
 
     #[test]
+    fn a_private_job_names_its_project_and_is_no_public_one() {
+        let project: ProjectId = "ci-fleet".parse().unwrap();
+        let job = fill().in_space(Space::Private(project));
+        let message = job.to_message();
+        insta::assert_snapshot!(message, @r#"{"format":2,"project":"ci-fleet","kind":"fill","module":"example.com/Mod","version":"v1.2.3"}"#);
+        assert_eq!(Job::from_message(&message), Ok(job.clone()));
+        insta::assert_snapshot!(job.key(), @"private/ci-fleet fill example.com/Mod@v1.2.3");
+        insta::assert_snapshot!(fill().key(), @"fill example.com/Mod@v1.2.3");
+        let elsewhere = message.replace("ci-fleet", "../ci");
+        assert!(matches!(Job::from_message(&elsewhere), Err(JobError::Unreadable { .. })));
+    }
+
+    #[test]
     fn a_newer_format_is_told_apart_from_an_unreadable_message() {
-        let newer = r#"{"format":2,"kind":"who-knows"}"#;
-        assert_eq!(Job::from_message(newer), Err(JobError::Newer { format: 2 }));
+        let newer = r#"{"format":3,"kind":"who-knows"}"#;
+        assert_eq!(Job::from_message(newer), Err(JobError::Newer { format: 3 }));
         for bad in ["", "{}", r#"{"format":1,"kind":"fill","module":"..","version":"v1.0.0"}"#] {
             assert!(matches!(Job::from_message(bad), Err(JobError::Unreadable { .. })), "{bad}");
         }

@@ -5,6 +5,7 @@ use std::fmt;
 use crate::{
     answer::Question,
     module::{ModulePath, Version},
+    space::ProjectId,
 };
 
 /// The name of one stored object. No module path starts with an element without
@@ -121,6 +122,26 @@ impl KeyPrefix {
     /// All claims.
     pub fn claims() -> Self {
         Self("_stoa/claims/".to_owned())
+    }
+
+    /// All that is private to one project.
+    pub fn private(project: &ProjectId) -> Self {
+        Self(format!("_stoa/private/{project}/"))
+    }
+
+    /// All that is private to any project.
+    pub fn all_private() -> Self {
+        Self("_stoa/private/".to_owned())
+    }
+
+    /// The key below this prefix that has `key` as its rest.
+    pub(super) fn key(&self, key: &StorageKey) -> StorageKey {
+        StorageKey(format!("{}{}", self.0, key.0))
+    }
+
+    /// The keys below this prefix whose rest starts with `prefix`.
+    pub(super) fn prefix(&self, prefix: &Self) -> Self {
+        Self(format!("{}{}", self.0, prefix.0))
     }
 
     /// All keys.

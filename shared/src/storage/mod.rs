@@ -10,6 +10,7 @@ mod format;
 mod key;
 mod reading;
 mod s3;
+mod within;
 
 use std::{
     fmt, io,
@@ -25,6 +26,7 @@ pub use disk::{DiskStorage, DiskStorageError};
 pub use key::{KeyPrefix, StorageKey};
 pub use reading::{head_if_present, if_present, read_small, read_whole, unavailable};
 pub use s3::{Place, S3Config, S3Storage, S3StorageError};
+pub use within::Within;
 
 /// A flat, strongly consistent store of immutable byte strings under string keys.
 ///
