@@ -52,7 +52,7 @@ impl Background {
         let job = Job::caused_by(request.clone(), task);
         let recent = match &job.task {
             Task::Fill { .. } => &self.recent_fills,
-            Task::List { .. } | Task::Latest { .. } | Task::Query { .. } => &self.recent_refreshes,
+            _ => &self.recent_refreshes,
         };
         if !recent.entry(job.key()).or_insert(()).is_fresh() {
             return;

@@ -114,12 +114,17 @@ pub(crate) struct WatchedQueue {
 
 #[async_trait]
 impl Queue for WatchedQueue {
-    async fn publish(&self, job: &Job, lane: Lane) -> Result<(), QueueError> {
+    async fn publish_later(
+        &self,
+        job: &Job,
+        lane: Lane,
+        delay: Duration,
+    ) -> Result<(), QueueError> {
         if self.is_down.load(Ordering::SeqCst) {
             return Err(QueueError::Unavailable { source: "no broker".into() });
         }
         self.published.lock().unwrap().push((job.key(), lane));
-        self.inner.publish(job, lane).await
+        self.inner.publish_later(job, lane, delay).await
     }
 
     async fn receive(&self) -> Result<Delivery, QueueError> {

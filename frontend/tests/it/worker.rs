@@ -51,6 +51,7 @@ pub(crate) async fn work(storage: &DiskStorage, task: &Task, does: Does) {
         Task::List { .. } => Question::List,
         Task::Latest { .. } => Question::Latest,
         Task::Query { query, .. } => Question::Query(query.clone()),
+        Task::Refresh { .. } => Question::List,
     };
     let answer_key = StorageKey::answer(module, &question);
     match (does, task) {

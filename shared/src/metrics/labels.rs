@@ -66,6 +66,8 @@ labels! {
         Miss = "miss",
         /// Answered with what is stored although it is no longer fresh.
         Stale = "stale",
+        /// Sent on to the registry.
+        Redirect = "redirect",
         /// 404 or 410: absence is known.
         NotFound = "not_found",
         /// 403, 405 and other refusals.
@@ -104,6 +106,8 @@ labels! {
         Latest = "latest",
         /// Resolves a branch, tag or commit.
         Query = "query",
+        /// Asks anew for all that may have changed of a module.
+        Refresh = "refresh",
         /// A message that cannot be read.
         Unreadable = "unreadable",
     }

@@ -67,6 +67,10 @@ descriptions! {
         "Stored answers in the frontend's memory.";
     PUBLISHED_JOBS: "stoa_published_jobs_total", Counter, "jobs", [JobLane, PublishOutcome],
         "Jobs that this process put on the queue, or tried to.";
+    UNFILLED_REDIRECTS: "stoa_unfilled_redirects_total", Counter, "requests", [],
+        "Redirects to the registry that went out although the job to fill the version here could not be queued.";
+    UPSTREAM_UP: "stoa_upstream_up", Gauge, "registries", [],
+        "1 while the registry that misses are redirected to answers, else 0; 0 without one.";
     QUEUE_JOBS: "stoa_queue_jobs", Gauge, "jobs", [QueueState],
         "Jobs on the queue, by where they are; workers scale on the waiting ones.";
     JOBS: "stoa_jobs_total", Counter, "attempts", [JobKind, JobOutcome],
@@ -96,6 +100,8 @@ pub struct Metrics {
     memory_cache_bytes: IntGauge,
     memory_cache_entries: IntGauge,
     published_jobs: Family2<JobLane, PublishOutcome, IntCounter>,
+    unfilled_redirects: IntCounter,
+    upstream_up: IntGauge,
     queue_jobs: Family<QueueState, IntGauge>,
     jobs: Family2<JobKind, JobOutcome, IntCounter>,
     job_duration: Family<JobKind, Histogram>,
@@ -133,6 +139,9 @@ impl Metrics {
             memory_cache_entries: gauges(&registry, &MEMORY_CACHE_ENTRIES)
                 .with_label_values::<&str>(&[]),
             published_jobs: Family2::new(|labels| published_jobs.with_label_values(labels)),
+            unfilled_redirects: counters(&registry, &UNFILLED_REDIRECTS)
+                .with_label_values::<&str>(&[]),
+            upstream_up: gauges(&registry, &UPSTREAM_UP).with_label_values::<&str>(&[]),
             queue_jobs: Family::new(|labels| queue_jobs.with_label_values(labels)),
             jobs: Family2::new(|labels| jobs.with_label_values(labels)),
             job_duration: Family::new(|labels| job_duration.with_label_values(labels)),
@@ -182,6 +191,16 @@ impl Metrics {
     /// Jobs given to the queue.
     pub fn published_jobs(&self, lane: JobLane, outcome: PublishOutcome) -> &IntCounter {
         self.published_jobs.get(lane, outcome)
+    }
+
+    /// Redirects whose version is not filled here.
+    pub fn unfilled_redirects(&self) -> &IntCounter {
+        &self.unfilled_redirects
+    }
+
+    /// Whether the registry answers.
+    pub fn upstream_up(&self) -> &IntGauge {
+        &self.upstream_up
     }
 
     /// Jobs on the queue.

@@ -34,6 +34,7 @@ pub async fn run(open: impl AsyncFn(&str) -> Arc<dyn Queue>) {
     a_released_job_comes_again_with_the_same_attempt(open("release").await).await;
     interactive_jobs_go_before_background_ones_and_older_ones_first(open("lanes").await).await;
     a_user_who_waits_for_a_background_job_lifts_it(open("lift").await).await;
+    a_job_for_later_is_delivered_after_its_delay(open("later").await).await;
     a_delivery_is_given_back_once(open("once").await).await;
     a_receive_that_is_dropped_loses_no_job(open("cancel").await).await;
     each_subscriber_hears_each_completion(open("completions").await).await;
@@ -194,6 +195,28 @@ pub async fn interactive_jobs_go_before_background_ones_and_older_ones_first(
         assert_eq!(delivery.job, Ok(job(number)));
         queue.acknowledge(delivery).await.unwrap();
     }
+}
+
+/// A first delivery may be put off; whoever waits for an equal job is not.
+pub async fn a_job_for_later_is_delivered_after_its_delay(queue: Arc<dyn Queue>) {
+    let (delay, begun) = (Duration::from_millis(1500), Instant::now());
+    queue.publish_later(&job(1), Lane::Background, delay).await.unwrap();
+    queue.publish(&job(2), Lane::Background).await.unwrap();
+    let other = receive(&queue).await;
+    assert_eq!(other.job, Ok(job(2)));
+    queue.acknowledge(other).await.unwrap();
+    settles_at(&queue, Depth { delayed: 1, ..Depth::default() }).await;
+    let delivery = receive(&queue).await;
+    assert!(begun.elapsed() >= delay, "came {:?} after the publish", begun.elapsed());
+    assert_eq!((delivery.job.as_ref(), delivery.attempt), (Ok(&job(1)), 1));
+    queue.acknowledge(delivery).await.unwrap();
+
+    let hour = Duration::from_secs(3600);
+    queue.publish_later(&job(3), Lane::Background, hour).await.unwrap();
+    queue.publish(&job(3), Lane::Interactive).await.unwrap();
+    let delivery = receive(&queue).await;
+    assert_eq!((delivery.job.as_ref(), delivery.attempt), (Ok(&job(3)), 1));
+    queue.acknowledge(delivery).await.unwrap();
 }
 
 /// An interactive publish of a job that waits in the background puts it first.

@@ -56,6 +56,12 @@ pub enum Task {
         /// The branch, tag or commit.
         query: VersionQuery,
     },
+    /// Ask the origin for list and latest however fresh the stored answers are: an
+    /// operator or a forge knows that something has changed.
+    Refresh {
+        /// Of this module.
+        module: ModulePath,
+    },
 }
 
 /// Two jobs with the same key ask for the same thing: one run answers both.
@@ -104,6 +110,7 @@ impl Job {
             Task::List { module } => format!("list {module}"),
             Task::Latest { module } => format!("latest {module}"),
             Task::Query { module, query } => format!("query {module}@{query}"),
+            Task::Refresh { module } => format!("refresh {module}"),
         };
         JobKey(match &self.space {
             Space::Public => task,
@@ -142,7 +149,8 @@ impl Task {
             Self::Fill { module, .. }
             | Self::List { module }
             | Self::Latest { module }
-            | Self::Query { module, .. } => module,
+            | Self::Query { module, .. }
+            | Self::Refresh { module } => module,
         }
     }
 
@@ -153,7 +161,17 @@ impl Task {
             Self::List { .. } => "list",
             Self::Latest { .. } => "latest",
             Self::Query { .. } => "query",
+            Self::Refresh { .. } => "refresh",
         }
+    }
+}
+
+impl JobKey {
+    /// The module whose list or latest version may be another once such a job is done.
+    pub fn refreshed_module(&self) -> Option<ModulePath> {
+        let (kind, module) = self.0.split_once(' ')?;
+        let is_refresh = matches!(kind, "list" | "latest" | "refresh");
+        module.parse().ok().filter(|_| is_refresh)
     }
 }
 
@@ -208,6 +226,19 @@ mod tests {
         insta::assert_snapshot!(message, @r#"{"format":1,"request":"abc-1","kind":"fill","module":"example.com/Mod","version":"v1.2.3"}"#);
         assert_eq!(Job::from_message(&message), Ok(job.clone()));
         assert_eq!(job.key(), fill().key());
+    }
+
+    #[test]
+    fn a_key_says_whose_answers_may_be_others() {
+        let module: ModulePath = "example.com/Mod".parse().unwrap();
+        for task in [
+            Task::List { module: module.clone() },
+            Task::Latest { module: module.clone() },
+            Task::Refresh { module: module.clone() },
+        ] {
+            assert_eq!(Job::new(task).key().refreshed_module(), Some(module.clone()));
+        }
+        assert_eq!(fill().key().refreshed_module(), None);
     }
 
     #[test]

@@ -40,8 +40,15 @@ pub enum Lane {
 /// jobs are handed out before background ones.
 #[async_trait]
 pub trait Queue: Send + Sync + 'static {
-    /// Accepts the job durably.
-    async fn publish(&self, job: &Job, lane: Lane) -> Result<(), QueueError>;
+    /// Accepts the job durably, to be delivered as soon as a consumer has time.
+    async fn publish(&self, job: &Job, lane: Lane) -> Result<(), QueueError> {
+        self.publish_later(job, lane, Duration::ZERO).await
+    }
+
+    /// Accepts the job durably, to be delivered for the first time after `delay`. An
+    /// interactive publish of an equal job does not have to wait for it.
+    async fn publish_later(&self, job: &Job, lane: Lane, delay: Duration)
+    -> Result<(), QueueError>;
 
     /// The next job, when there is one. Cancel safe: a job is handed out only
     /// when the future resolves.

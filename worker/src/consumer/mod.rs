@@ -202,6 +202,7 @@ fn job_kind(task: &Task) -> JobKind {
         Task::List { .. } => JobKind::List,
         Task::Latest { .. } => JobKind::Latest,
         Task::Query { .. } => JobKind::Query,
+        Task::Refresh { .. } => JobKind::Refresh,
     }
 }
 

@@ -26,8 +26,13 @@ struct Crowded {
 
 #[async_trait]
 impl Queue for Crowded {
-    async fn publish(&self, job: &Job, lane: Lane) -> Result<(), QueueError> {
-        self.queue.publish(job, lane).await
+    async fn publish_later(
+        &self,
+        job: &Job,
+        lane: Lane,
+        delay: Duration,
+    ) -> Result<(), QueueError> {
+        self.queue.publish_later(job, lane, delay).await
     }
 
     async fn receive(&self) -> Result<Delivery, QueueError> {

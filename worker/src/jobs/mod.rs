@@ -57,6 +57,7 @@ impl Worker {
             Task::List { module } => self.refresh_list(module).await,
             Task::Latest { module } => self.refresh_latest(module).await,
             Task::Query { module, query } => self.refresh_query(module, query).await,
+            Task::Refresh { module } => self.refresh(module).await,
         };
         if let Err(failure) = &outcome
             && !failure.is_out_of_turn()
@@ -95,7 +96,8 @@ impl Worker {
     /// only logged: the waiter's deadline ends the wait.
     pub(crate) async fn store_failure(&self, task: &Task, failure: &Failure) {
         let module = task.module();
-        let stored = answers::store_failure(&*self.storage, module, &question(task), failure).await;
+        let Some(question) = question(task) else { return };
+        let stored = answers::store_failure(&*self.storage, module, &question, failure).await;
         if let Err(error) = stored {
             tracing::warn!(module.path = %module, %error, "failure could not be stored");
         }
@@ -116,11 +118,13 @@ impl Worker {
     }
 }
 
-fn question(task: &Task) -> Question {
-    match task {
+/// Whose answer the task's outcome is; a refresh of everything has none of its own.
+fn question(task: &Task) -> Option<Question> {
+    Some(match task {
         Task::Fill { version, .. } => Question::Fill(version.clone()),
         Task::List { .. } => Question::List,
         Task::Latest { .. } => Question::Latest,
         Task::Query { query, .. } => Question::Query(query.clone()),
-    }
+        Task::Refresh { .. } => return None,
+    })
 }

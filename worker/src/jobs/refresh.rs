@@ -30,9 +30,21 @@ impl Worker {
     /// Refreshes the answer of `@latest`, and stores the version it names, which is
     /// what will be asked for next. Like the list, it outlives its repository.
     pub(super) async fn refresh_latest(&self, module: &ModulePath) -> Result<(), Failure> {
-        let Some(_claim) = self.claim_question(module, &Question::Latest).await? else {
-            return Ok(());
-        };
+        match self.claim_question(module, &Question::Latest).await? {
+            Some(_claim) => self.renew_latest(module).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Refreshes list and latest from what the origin says now, however fresh the
+    /// answers are.
+    pub(super) async fn refresh(&self, module: &ModulePath) -> Result<(), Failure> {
+        self.open(module).await?.repository.new_refs().await?;
+        self.refresh_list(module).await?;
+        self.renew_latest(module).await
+    }
+
+    async fn renew_latest(&self, module: &ModulePath) -> Result<(), Failure> {
         let info = match self.latest_of_origin(module).await {
             Err(failure) if failure.meaning().is_definite() => {
                 let stored = stored_versions(&*self.storage, module).await?;

@@ -79,6 +79,14 @@ impl Record {
         Self { message, lane, attempt: 1, not_before: None, failure: None }
     }
 
+    /// The same, to be delivered after `delay`, if there is one.
+    pub(super) fn after(mut self, delay: Duration) -> Self {
+        if !delay.is_zero() {
+            self.not_before = Timestamp::now().checked_add(delay).ok();
+        }
+        self
+    }
+
     /// How long the job has still to wait.
     pub(super) fn delay(&self) -> Option<Duration> {
         Duration::try_from(Timestamp::now().duration_until(self.not_before?)).ok()

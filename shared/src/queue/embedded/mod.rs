@@ -145,7 +145,12 @@ impl EmbeddedQueue {
 
 #[async_trait]
 impl Queue for EmbeddedQueue {
-    async fn publish(&self, job: &Job, lane: Lane) -> Result<(), QueueError> {
+    async fn publish_later(
+        &self,
+        job: &Job,
+        lane: Lane,
+        delay: Duration,
+    ) -> Result<(), QueueError> {
         let key = job.key();
         let accepted = {
             let mut state = self.shared.state();
@@ -154,7 +159,7 @@ impl Queue for EmbeddedQueue {
             }
             match state.accepting.get(&key) {
                 Some(accepted) => accepted.clone(),
-                None => Kept::accept(&self.shared, &mut state, job, lane),
+                None => Kept::accept(&self.shared, &mut state, job, lane, delay.min(LONGEST_DELAY)),
             }
         };
         accepted.await.map_err(unavailable)?;
@@ -257,18 +262,27 @@ impl Kept {
 
     /// Begins to write the job down. The write goes on when its publisher is dropped,
     /// because equal publishes may wait for it.
-    fn accept(shared: &Arc<Self>, state: &mut State, job: &Job, lane: Lane) -> Accepting {
+    fn accept(
+        shared: &Arc<Self>,
+        state: &mut State,
+        job: &Job,
+        lane: Lane,
+        delay: Duration,
+    ) -> Accepting {
         let key = job.key();
         let sequence = state.next;
         state.next = sequence.next();
         let writer = Arc::clone(shared);
-        let (written_key, record) = (key.clone(), Record::new(job.to_message(), lane));
+        let (written_key, record) = (key.clone(), Record::new(job.to_message(), lane).after(delay));
         let writing = task::spawn_blocking(move || {
             let written = writer.files.write(sequence, &record);
             let mut state = writer.state();
             state.accepting.remove(&written_key);
             written?;
-            state.index.insert(sequence, record, None);
+            let due = record.delay().map(|delay| Instant::now() + delay);
+            state.index.insert(sequence, record, due);
+            drop(state);
+            writer.delayed.notify_waiters();
             Ok(())
         });
         let accepted = writing.map(|end| end.map_err(io::Error::from).flatten().map_err(Arc::new));

@@ -179,9 +179,14 @@ impl Shared {
 
 #[async_trait]
 impl Queue for RabbitQueue {
-    async fn publish(&self, job: &Job, lane: Lane) -> Result<(), QueueError> {
-        let queue = LaneQueue::of(&job.task, lane);
-        self.publish_to(Route::job(queue), &Message::new(job)).await
+    async fn publish_later(
+        &self,
+        job: &Job,
+        lane: Lane,
+        delay: Duration,
+    ) -> Result<(), QueueError> {
+        let route = Route::job_after(delay, LaneQueue::of(&job.task, lane));
+        self.publish_to(route, &Message::new(job)).await
     }
 
     async fn receive(&self) -> Result<Delivery, QueueError> {

@@ -1,6 +1,9 @@
 //! Publishing one message, and knowing what became of it.
 
-use std::sync::{Mutex, PoisonError};
+use std::{
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
 use lapin::{
     Channel, Confirmation,
@@ -47,9 +50,10 @@ impl Route {
         Self { exchange: DEFAULT_EXCHANGE, queue: queue.name }
     }
 
-    /// To wait for a consumer after a delay.
-    pub(super) fn delayed(step: &Step, queue: &LaneQueue) -> Self {
-        Self { exchange: step.name, queue: queue.name }
+    /// To wait for a consumer after a delay, if there is one.
+    pub(super) fn job_after(delay: Duration, queue: &LaneQueue) -> Self {
+        let delayed = |step: &Step| Self { exchange: step.name, queue: queue.name };
+        Step::for_delay(delay).map_or_else(|| Self::job(queue), delayed)
     }
 
     /// To wait for an operator.

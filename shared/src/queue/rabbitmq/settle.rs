@@ -5,7 +5,7 @@ use std::time::Duration;
 use lapin::options::BasicAckOptions;
 use tokio::time;
 
-use super::{Shared, collector, hand::InHand, publisher::Route, topology::Step, trouble::Trouble};
+use super::{Shared, collector, hand::InHand, publisher::Route, trouble::Trouble};
 
 /// What becomes of a message in hand.
 pub(super) enum Verdict {
@@ -26,15 +26,13 @@ impl Shared {
     ) -> Result<bool, Trouble> {
         let InHand { queue, message, acker } = &in_hand;
         let (route, replacement) = match verdict {
-            Verdict::Release { delay } => match Step::for_delay(delay) {
-                None => return Ok(collector::give_back(&in_hand).await?),
-                Some(step) => (Route::delayed(step, queue), message.clone()),
-            },
+            Verdict::Release { delay } if delay.is_zero() => {
+                return Ok(collector::give_back(&in_hand).await?);
+            }
+            Verdict::Release { delay } => (Route::job_after(delay, queue), message.clone()),
             Verdict::Done => return Ok(acker.ack(BasicAckOptions::default()).await?),
             Verdict::Retry { delay, reason } => {
-                let step = Step::for_delay(delay);
-                let route = step.map_or(Route::job(queue), |step| Route::delayed(step, queue));
-                (route, message.clone().failed(&reason))
+                (Route::job_after(delay, queue), message.clone().failed(&reason))
             }
             Verdict::Dead { reason } => (Route::dead(), message.clone().buried(queue, &reason)),
         };

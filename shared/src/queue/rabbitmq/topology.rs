@@ -74,8 +74,9 @@ pub(super) const BACKGROUND: [LaneQueue; 2] = [
 ];
 
 /// The waits, shortest first. Messages leave a queue in order, so each wait has its own.
-pub(super) const STEPS: [Step; 7] = [
+pub(super) const STEPS: [Step; 8] = [
     Step { delay: Duration::from_secs(1), name: "stoa.delay.1s.v1" },
+    Step { delay: Duration::from_secs(2), name: "stoa.delay.2s.v1" },
     Step { delay: Duration::from_secs(5), name: "stoa.delay.5s.v1" },
     Step { delay: Duration::from_secs(30), name: "stoa.delay.30s.v1" },
     Step { delay: Duration::from_secs(60), name: "stoa.delay.60s.v1" },
@@ -94,7 +95,9 @@ impl LaneQueue {
         };
         match task {
             Task::Fill { .. } => fill,
-            Task::List { .. } | Task::Latest { .. } | Task::Query { .. } => refresh,
+            Task::List { .. } | Task::Latest { .. } | Task::Query { .. } | Task::Refresh { .. } => {
+                refresh
+            }
         }
     }
 
@@ -198,7 +201,8 @@ mod tests {
             (0, None),
             (1, Some("stoa.delay.1s.v1")),
             (1_000, Some("stoa.delay.1s.v1")),
-            (1_001, Some("stoa.delay.5s.v1")),
+            (1_001, Some("stoa.delay.2s.v1")),
+            (2_001, Some("stoa.delay.5s.v1")),
             (120_000, Some("stoa.delay.120s.v1")),
             (3_600_000, Some("stoa.delay.3600s.v1")),
             (86_400_000, Some("stoa.delay.3600s.v1")),

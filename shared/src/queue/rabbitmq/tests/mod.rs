@@ -61,6 +61,7 @@ async fn everything_at_the_broker_has_a_versioned_name() {
     stoa.dead.v1
     stoa.delay.120s.v1
     stoa.delay.1s.v1
+    stoa.delay.2s.v1
     stoa.delay.30s.v1
     stoa.delay.3600s.v1
     stoa.delay.5s.v1
