@@ -1,4 +1,5 @@
-//! Jobs that nobody waits for: refreshing what is stale, recording what was copied in.
+//! Jobs that nobody waits for: refreshing what is stale, recording what was copied in,
+//! filling what clients were sent elsewhere for.
 
 use std::{sync::Arc, time::Duration};
 
@@ -6,7 +7,6 @@ use moka::sync::Cache;
 use stoa_shared::{
     metrics::{JobLane, Metrics, PublishOutcome},
     queue::{Job, JobKey, Lane, Queue, Task},
-    request_id::RequestId,
 };
 
 use crate::health::Health;
@@ -22,6 +22,13 @@ const REFRESH_PAUSE: Duration = Duration::from_secs(5);
 /// version: its repository may be gone for good.
 const FILL_PAUSE: Duration = Duration::from_secs(600);
 
+/// A fill behind a redirect is asked for at most this often per version (design §6).
+const REDIRECTED_FILL_PAUSE: Duration = Duration::from_secs(60);
+
+/// The queue gets this long to take the fill behind a redirect: the client is on its way,
+/// but its answer waits for the count of those that are not filled.
+const REDIRECTED_FILL_PATIENCE: Duration = Duration::from_secs(1);
+
 /// How many recent jobs are remembered of each kind; forgetting one costs one more job.
 const REMEMBERED: u64 = 10_000;
 
@@ -30,6 +37,7 @@ pub(crate) struct Background {
     queue: Arc<dyn Queue>,
     recent_refreshes: Cache<JobKey, ()>,
     recent_fills: Cache<JobKey, ()>,
+    recent_redirected_fills: Cache<JobKey, ()>,
     health: Arc<Health>,
     metrics: Arc<Metrics>,
 }
@@ -41,15 +49,15 @@ impl Background {
             queue,
             recent_refreshes: recent(REFRESH_PAUSE),
             recent_fills: recent(FILL_PAUSE),
+            recent_redirected_fills: recent(REDIRECTED_FILL_PAUSE),
             health,
             metrics,
         }
     }
 
-    /// Puts the task on the background queue unless it was put there a moment ago.
+    /// Puts the job on the background queue unless it was put there a moment ago.
     /// Returns at once; the job goes out even if the client that caused it leaves.
-    pub(crate) fn publish(&self, task: Task, request: &RequestId) {
-        let job = Job::caused_by(request.clone(), task);
+    pub(crate) fn publish(&self, job: Job) {
         let recent = match &job.task {
             Task::Fill { .. } => &self.recent_fills,
             _ => &self.recent_refreshes,
@@ -62,8 +70,28 @@ impl Background {
         let metrics = Arc::clone(&self.metrics);
         let recent = recent.clone();
         tokio::spawn(async move {
-            let accepted = publish(&*queue, &job, Lane::Background, &health, &metrics).await;
-            if !accepted {
+            let (lane, at_once) = (Lane::Background, Duration::ZERO);
+            if !publish(&*queue, &job, lane, at_once, &health, &metrics).await {
+                recent.invalidate(&job.key());
+            }
+        });
+    }
+
+    /// Has a version filled, after `delay`, that a client is sent elsewhere for. Returns
+    /// at once; where no job can be queued the redirect is counted as unfilled.
+    pub(crate) fn fill_behind_redirect(&self, job: Job, delay: Duration) {
+        let recent = self.recent_redirected_fills.clone();
+        if !recent.entry(job.key()).or_insert(()).is_fresh() {
+            return;
+        }
+        let queue = Arc::clone(&self.queue);
+        let health = Arc::clone(&self.health);
+        let metrics = Arc::clone(&self.metrics);
+        tokio::spawn(async move {
+            let publishing = publish(&*queue, &job, Lane::Background, delay, &health, &metrics);
+            let accepted = tokio::time::timeout(REDIRECTED_FILL_PATIENCE, publishing).await;
+            if accepted != Ok(true) {
+                metrics.unfilled_redirects().inc();
                 recent.invalidate(&job.key());
             }
         });
@@ -75,10 +103,12 @@ pub(crate) async fn publish(
     queue: &dyn Queue,
     job: &Job,
     lane: Lane,
+    delay: Duration,
     health: &Health,
     metrics: &Metrics,
 ) -> bool {
-    let result = tokio::time::timeout(QUEUE_PATIENCE, queue.publish(job, lane)).await;
+    let publishing = queue.publish_later(job, lane, delay);
+    let result = tokio::time::timeout(QUEUE_PATIENCE, publishing).await;
     let accepted = matches!(result, Ok(Ok(())));
     match result {
         Ok(Ok(())) => {}

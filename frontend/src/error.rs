@@ -12,16 +12,20 @@ use axum::{
 };
 use http::{
     HeaderMap, HeaderValue, StatusCode,
-    header::{ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER},
+    header::{ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE},
 };
 use stoa_shared::{
     answer::{Failure, Meaning},
     metrics::Outcome,
+    policy::{Exclusion, Look},
     storage::StorageError,
 };
 use tracing::Level;
 
 use crate::waits::WaitOver;
+
+/// What caches between here and those who were entitled to ask are told.
+pub(crate) const PRIVATE: HeaderValue = HeaderValue::from_static("private, no-store");
 
 /// The go command shows at most 648 bytes of a body; ours stay below.
 const LONGEST_BODY: usize = 600;
@@ -35,12 +39,20 @@ pub(crate) enum Trouble {
     Absent,
     /// It is there, but can never be a valid module version.
     Invalid,
-    /// An upstream refuses it by its policy.
-    Refused,
-    /// It is not here, and nobody may be asked: HEAD, or `Disable-Module-Fetch`.
+    /// It is not here, and nobody is asked: HEAD, `Disable-Module-Fetch`, or policy.
     NotStored,
     /// Neither GET nor HEAD.
     MethodNotAllowed,
+    /// A parameter of the query is none.
+    BadParameter,
+    /// Callers have to say who they are.
+    Unauthorised,
+    /// Policy forbids it, here or upstream.
+    Refused,
+    /// It has been here before.
+    Loop,
+    /// The registry that has to be asked is down.
+    RegistryDown,
     /// The origin is in trouble.
     OriginUnavailable,
     /// The origin did not answer in time.
@@ -73,6 +85,7 @@ struct Row {
 pub(crate) struct ApiError {
     trouble: Trouble,
     message: String,
+    is_private: bool,
     cause: Option<Box<dyn Error + Send + Sync>>,
 }
 
@@ -86,11 +99,15 @@ impl Trouble {
             Malformed => (NOT_FOUND, None, "public, max-age=86400", Level::DEBUG),
             Absent => (NOT_FOUND, None, "public, max-age=10", Level::DEBUG),
             Invalid => (NOT_FOUND, None, "public, max-age=10", Level::DEBUG),
-            Refused => ((StatusCode::FORBIDDEN, "refused"), None, NEVER, Level::DEBUG),
             NotStored => (NOT_FOUND, None, NEVER, Level::DEBUG),
             MethodNotAllowed => {
                 ((StatusCode::METHOD_NOT_ALLOWED, "method not allowed"), None, NEVER, Level::DEBUG)
             }
+            BadParameter => ((StatusCode::BAD_REQUEST, "bad request"), None, NEVER, Level::DEBUG),
+            Unauthorised => ((StatusCode::UNAUTHORIZED, "key required"), None, NEVER, Level::DEBUG),
+            Refused => ((StatusCode::FORBIDDEN, "refused"), None, NEVER, Level::INFO),
+            Loop => ((StatusCode::LOOP_DETECTED, "loop detected"), None, NEVER, Level::ERROR),
+            RegistryDown => ((UNAVAILABLE, "registry unavailable"), Some("10"), NEVER, Level::INFO),
             OriginUnavailable => {
                 ((UNAVAILABLE, "origin unavailable"), Some("10"), NEVER, Level::WARN)
             }
@@ -116,7 +133,7 @@ impl Trouble {
 impl ApiError {
     /// `message` names the object; the first words come from the table.
     pub(crate) fn new(trouble: Trouble, message: impl Into<String>) -> Self {
-        Self { trouble, message: message.into(), cause: None }
+        Self { trouble, message: message.into(), is_private: false, cause: None }
     }
 
     /// What a worker's failure to answer about `subject` means for the client.
@@ -138,9 +155,20 @@ impl ApiError {
         }
     }
 
-    /// `subject` is not here, and nobody may be asked.
-    pub(crate) fn not_stored(subject: &str) -> Self {
-        Self::new(Trouble::NotStored, format!("{subject}: not stored here, and not to be fetched"))
+    /// Whoever asks for `subject` has to say who it is.
+    pub(crate) fn unauthorised(subject: &str) -> Self {
+        let message = format!("{subject}: callers without a key get nothing here");
+        Self::new(Trouble::Unauthorised, message)
+    }
+
+    /// Nobody gets `subject`.
+    pub(crate) fn excluded(subject: &str, exclusion: &Exclusion) -> Self {
+        let trouble = match exclusion.look() {
+            Look::Refuse => Trouble::Refused,
+            Look::Absent => Trouble::NotStored,
+        };
+        let reason = exclusion.reason().map_or(String::new(), |reason| format!(": {reason}"));
+        Self::new(trouble, format!("{subject}: excluded here{reason}"))
     }
 
     /// The job about `subject` could not be published.
@@ -168,15 +196,20 @@ impl ApiError {
         Self { cause, ..Self::new(Trouble::Damaged, message) }
     }
 
+    /// The same about a private module: no cache keeps what it says.
+    pub(crate) fn about_private(self, is_private: bool) -> Self {
+        Self { is_private, ..self }
+    }
+
     /// What the request counts as.
     pub(crate) fn outcome(&self) -> Outcome {
         use Trouble::*;
         match self.trouble {
             Malformed | Absent | Invalid | NotStored => Outcome::NotFound,
-            MethodNotAllowed | Refused => Outcome::Refused,
+            MethodNotAllowed | BadParameter | Unauthorised | Refused => Outcome::Refused,
             WaitOver => Outcome::Timeout,
             OriginUnavailable | OriginTimeout | Internal | StorageUnavailable
-            | QueueUnavailable | Damaged => Outcome::Error,
+            | QueueUnavailable | Damaged | Loop | RegistryDown => Outcome::Error,
         }
     }
 
@@ -188,12 +221,21 @@ impl ApiError {
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
         headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static(row.cache_control));
+        let cache_control =
+            if self.is_private { PRIVATE } else { HeaderValue::from_static(row.cache_control) };
+        headers.insert(CACHE_CONTROL, cache_control);
         if let Some(seconds) = row.retry_after {
             headers.insert(RETRY_AFTER, HeaderValue::from_static(seconds));
         }
-        if self.trouble == Trouble::MethodNotAllowed {
-            headers.insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+        match self.trouble {
+            Trouble::MethodNotAllowed => {
+                headers.insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+            }
+            Trouble::Unauthorised => {
+                let challenge = HeaderValue::from_static("Basic realm=\"stoa\"");
+                headers.insert(WWW_AUTHENTICATE, challenge);
+            }
+            _ => {}
         }
         let body = if is_head { Body::empty() } else { Body::from(body) };
         (row.status, headers, body).into_response()
@@ -247,9 +289,13 @@ mod tests {
             (Malformed, 404, "not found", None, Outcome::NotFound),
             (Absent, 404, "not found", None, Outcome::NotFound),
             (Invalid, 404, "not found", None, Outcome::NotFound),
-            (Refused, 403, "refused", None, Outcome::Refused),
             (NotStored, 404, "not found", None, Outcome::NotFound),
             (MethodNotAllowed, 405, "method not allowed", None, Outcome::Refused),
+            (BadParameter, 400, "bad request", None, Outcome::Refused),
+            (Unauthorised, 401, "key required", None, Outcome::Refused),
+            (Refused, 403, "refused", None, Outcome::Refused),
+            (Loop, 508, "loop detected", None, Outcome::Error),
+            (RegistryDown, 503, "registry unavailable", Some("10"), Outcome::Error),
             (OriginUnavailable, 503, "origin unavailable", Some("10"), Outcome::Error),
             (OriginTimeout, 504, "origin timeout", Some("10"), Outcome::Error),
             (Internal, 503, "internal error", Some("10"), Outcome::Error),
@@ -266,7 +312,8 @@ mod tests {
             assert_eq!(response.status(), status, "{trouble:?}");
             assert_eq!(row.first_words, first_words, "{trouble:?}");
             assert_eq!(row.retry_after, retry_after, "{trouble:?}");
-            assert_eq!(response.headers().get(RETRY_AFTER).is_some(), status >= 500, "{trouble:?}");
+            let passes = status >= 500 && trouble != Loop;
+            assert_eq!(response.headers().get(RETRY_AFTER).is_some(), passes, "{trouble:?}");
             let remembered = response.headers()[CACHE_CONTROL] != "no-store";
             assert!(!remembered || status == 404, "{trouble:?}");
         }

@@ -12,7 +12,11 @@ use http::{
 };
 use http_body_util::Full;
 use moka::sync::Cache;
-use stoa_shared::metrics::{Endpoint, Metrics, Outcome};
+use stoa_shared::{
+    metrics::{Endpoint, Metrics, Outcome},
+    module::ModulePath,
+    protocol,
+};
 
 use crate::proxy::conditional;
 
@@ -80,6 +84,16 @@ impl HotCache {
         let gauge = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
         self.metrics.memory_cache_bytes().set(gauge(self.entries.weighted_size()));
         self.metrics.memory_cache_entries().set(gauge(self.entries.entry_count()));
+    }
+
+    /// Forgets the module's list and latest version, by the paths that clients use.
+    pub(crate) fn forget_answers(&self, module: &ModulePath) {
+        for request in [protocol::Request::List, protocol::Request::Latest] {
+            let endpoint = protocol::Endpoint { module: module.clone(), request };
+            let encoded = endpoint.to_string();
+            self.entries.invalidate(&encoded.replace("%21", "!"));
+            self.entries.invalidate(&encoded);
+        }
     }
 
     /// Remembers the response to GET `path`.
@@ -159,6 +173,26 @@ mod tests {
         assert!(hot.answer(&get("/stale")).is_none());
         assert!(hot.answer(&get("/unknown")).is_none());
         assert_eq!(hot.metrics.requests(Endpoint::Info, Outcome::Hit).get(), 2);
+    }
+
+    #[test]
+    fn a_refreshed_module_is_looked_up_again() {
+        let hot = cache(1 << 20);
+        let until = Some(Instant::now() + Duration::from_secs(60));
+        let answers = [
+            "/a.b/%21mod/@v/list",
+            "/a.b/!mod/@v/list",
+            "/a.b/%21mod/@latest",
+            "/a.b/!mod/@latest",
+        ];
+        for path in answers.into_iter().chain(["/a.b/%21mod/@v/v1.0.0.info"]) {
+            hot.remember(path, document(until));
+        }
+        hot.forget_answers(&"a.b/Mod".parse().unwrap());
+        for path in answers {
+            assert!(hot.answer(&get(path)).is_none(), "{path}");
+        }
+        assert!(hot.answer(&get("/a.b/%21mod/@v/v1.0.0.info")).is_some());
     }
 
     #[test]

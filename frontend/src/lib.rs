@@ -4,18 +4,22 @@
 //! any, start any. [`app`] is the public router, callable without a socket; [`serve()`]
 //! puts it behind a listener and drains it on shutdown.
 
+mod access;
 mod admin;
 mod background;
-#[cfg_attr(not(test), expect(dead_code, reason = "handlers ask it once they know of an upstream"))]
+mod catalog;
 mod decision;
 mod error;
 mod freshness;
 mod front_door;
+mod go_import;
 mod health;
+mod holdings;
 mod hot;
 mod operations;
 pub mod process;
 mod proxy;
+mod registry;
 mod request_id;
 mod router;
 mod serve;
@@ -24,6 +28,7 @@ mod state;
 mod versions;
 mod waits;
 
+pub use registry::RegistrySettings;
 pub use router::{app, operators};
 pub use serve::serve;
 pub use settings::FrontendSettings;

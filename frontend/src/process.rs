@@ -58,7 +58,7 @@ async fn answer(config: &Config) -> Result<(), ProcessError> {
         () = shutdown.cancelled() => return Ok(()),
     };
     let queue = open_queue(config, 0, PROGRAM).await?;
-    let settings = FrontendSettings::from_config(config);
+    let settings = FrontendSettings::from_config(config)?;
     let frontend = Frontend::new(storage, queue, settings, Arc::new(Metrics::new()));
     tracing::info!(
         deployment.id = %config.deployment,

@@ -4,6 +4,7 @@ use axum::{Router, middleware::from_fn, routing::get};
 
 use crate::{
     admin,
+    catalog::catalog,
     operations::{healthz, metrics, readyz, start_page, version},
     proxy,
     request_id::with_request_id,
@@ -13,7 +14,10 @@ use crate::{
 /// The public listener: the go command (everything that is not named here), people
 /// (`/`), and probes.
 pub fn app(frontend: Frontend) -> Router {
-    let routes = probes().route("/", get(start_page)).fallback(proxy::answer);
+    let routes = probes()
+        .route("/", get(start_page))
+        .route("/catalog", get(catalog))
+        .fallback(proxy::answer);
     routes.layer(from_fn(with_request_id)).with_state(frontend)
 }
 

@@ -69,11 +69,20 @@ pub async fn serve(
         tokio::time::sleep(frontend.settings.drain).await;
     };
     let watch = frontend.health.watch(&*frontend.storage);
+    let watch_registry = async {
+        match &frontend.registry {
+            Some(registry) => registry.watch().await,
+            None => std::future::pending().await,
+        }
+    };
+    let listen = frontend.forget_what_was_refreshed();
     tokio::select! {
         () = drained => {}
         () = public => {}
         () = admin => {}
         () = watch => {}
+        () = watch_registry => {}
+        () = listen => {}
     }
     closing.begin();
     tasks.close();

@@ -2,7 +2,13 @@
 
 use std::time::Duration;
 
-use stoa_shared::config::{Config, Secret, ZipDelivery};
+use stoa_shared::{
+    backends::{BackendError, root_certificates},
+    config::{Config, NetworkMode, Role, Secret, ZipDelivery},
+    policy::{Anonymous, Policy},
+};
+
+use crate::registry::RegistrySettings;
 
 /// A frontend's settings: plain values, filled in by `main` from the configuration.
 #[derive(Debug, Clone)]
@@ -30,12 +36,41 @@ pub struct FrontendSettings {
     pub zip_delivery: ZipDelivery,
     /// What `/admin` asks for. Default: nothing, on a loopback listener.
     pub admin_token: Option<Secret>,
+    /// This deployment among others: a request that has been here says so. Default:
+    /// `stoa`.
+    pub deployment: String,
+    /// The preset of policy. Default: a registry.
+    pub role: Role,
+    /// What is private, what is excluded, what a miss becomes. Default: as the role says.
+    pub policy: Policy,
+    /// What callers without a key get. Default: [`Anonymous::entitlement`] decides.
+    pub anonymous: Option<Anonymous>,
+    /// Whether the public listener is for this machine alone. Default: it is not.
+    pub listens_on_loopback: bool,
+    /// Whether anybody may be asked for what is not stored. Default: yes.
+    pub network: NetworkMode,
+    /// Where misses are redirected. Default: nowhere.
+    pub registry: Option<RegistrySettings>,
+    /// How long the fill behind a redirect waits, so that the registry fills first.
+    /// Default 2 s.
+    pub redirected_fill_delay: Duration,
 }
 
 impl FrontendSettings {
-    /// What the configuration says of a frontend.
-    pub fn from_config(config: &Config) -> Self {
-        Self {
+    /// What the configuration says of a frontend. Reads the file of further certificates.
+    pub fn from_config(config: &Config) -> Result<Self, BackendError> {
+        let server = config.upstream.chain.first_server();
+        let registry = match (server, &config.upstream.public) {
+            (Some(server), Some(public)) => Some(RegistrySettings {
+                url: server.url().clone(),
+                public: public.clone(),
+                wants_key: server.credentials().is_some(),
+                has_substitute: config.upstream.chain.has_substitute(),
+                roots: root_certificates(config)?,
+            }),
+            _ => None,
+        };
+        Ok(Self {
             wait: config.work.wait,
             freshness: config.freshness.list,
             negative: config.freshness.negative,
@@ -45,7 +80,15 @@ impl FrontendSettings {
             public_url: config.public_url.as_ref().map(|url| url.as_str().to_owned()),
             zip_delivery: config.zip_delivery.clone(),
             admin_token: config.listeners.admin_token.clone(),
-        }
+            deployment: config.deployment.to_string(),
+            role: config.role,
+            policy: config.policy.clone(),
+            anonymous: config.anonymous,
+            listens_on_loopback: config.listeners.public.ip().is_loopback(),
+            network: config.network.mode,
+            registry,
+            redirected_fill_delay: config.upstream.delay,
+        })
     }
 }
 
@@ -61,6 +104,14 @@ impl Default for FrontendSettings {
             public_url: None,
             zip_delivery: ZipDelivery::Stream,
             admin_token: None,
+            deployment: "stoa".to_owned(),
+            role: Role::Registry,
+            policy: Policy::default(),
+            anonymous: None,
+            listens_on_loopback: false,
+            network: NetworkMode::Online,
+            registry: None,
+            redirected_fill_delay: Duration::from_secs(2),
         }
     }
 }

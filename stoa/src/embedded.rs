@@ -82,7 +82,7 @@ async fn start(config: &Config) -> Result<(), EmbeddedError> {
         config,
         shutdown.clone(),
     )?;
-    let frontend = Frontend::new(storage, queue, FrontendSettings::from_config(config), metrics);
+    let frontend = Frontend::new(storage, queue, FrontendSettings::from_config(config)?, metrics);
     let admin_router = stoa_frontend::operators(frontend.clone());
     tracing::info!(
         listen = %address(&public, config.listeners.public),

@@ -2,6 +2,7 @@
 
 mod access;
 mod dead_letters;
+mod refresh;
 
 use axum::{Router, middleware::from_fn_with_state, routing::get, routing::post};
 
@@ -14,5 +15,6 @@ pub(crate) fn routes(frontend: &Frontend) -> Router<Frontend> {
         .route("/admin/dead-letters", get(dead_letters::list))
         .route("/admin/dead-letters/{id}", get(dead_letters::show).delete(dead_letters::discard))
         .route("/admin/dead-letters/{id}/replay", post(dead_letters::replay))
+        .route("/admin/refresh", post(refresh::refresh))
         .layer(from_fn_with_state(frontend.clone(), authorised))
 }

@@ -3,5 +3,5 @@
 mod page;
 mod probes;
 
-pub(crate) use page::start_page;
+pub(crate) use page::{base_url, escaped, start_page};
 pub(crate) use probes::{healthz, metrics, readyz, version};

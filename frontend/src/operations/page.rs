@@ -25,7 +25,7 @@ pub(crate) async fn start_page(State(frontend): State<Frontend>, headers: Header
 }
 
 /// Where clients reach us: the setting, else the host that the client itself named.
-fn base_url(public_url: Option<&str>, headers: &HeaderMap) -> String {
+pub(crate) fn base_url(public_url: Option<&str>, headers: &HeaderMap) -> String {
     if let Some(url) = public_url {
         return url.trim_end_matches('/').to_owned();
     }
@@ -81,8 +81,8 @@ curl {base}/&lt;module&gt;/@v/&lt;version&gt;.info</pre>
     )
 }
 
-/// The text between tags.
-fn escaped(text: &str) -> String {
+/// The text between tags, or quotes within one.
+pub(crate) fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 

@@ -12,17 +12,25 @@ use http::HeaderValue;
 use jiff::Timestamp;
 use stoa_shared::{
     answer::{Good, Question, Value},
+    config::NetworkMode,
     metrics::{Endpoint, Outcome},
-    module::ModulePath,
+    module::{ModulePath, Version, preferred},
+    protocol,
+    queue::Job,
+    storage::{StorageError, read_whole},
+    stored_versions::stored_versions,
 };
 
-use super::{Answered, Asked, JSON, TEXT};
+use super::{Answered, Asked, JSON, TEXT, miss};
 use crate::{
-    error::{ApiError, Trouble},
+    decision::{Decision, Known, Otherwise, Wanted},
+    error::{ApiError, PRIVATE, Trouble},
     freshness::{Standing, standing},
+    holdings::Holdings,
     hot::Document,
+    registry::Registry,
     state::Frontend,
-    versions::read_answer,
+    versions::{ModuleVersion, read_answer},
     waits,
 };
 
@@ -37,37 +45,83 @@ const LARGEST_IN_MEMORY: usize = 1 << 20;
 pub(super) async fn serve(
     frontend: &Frontend,
     asked: &Asked,
-    module: &ModulePath,
+    holdings: &Holdings,
+    wanted: &protocol::Endpoint,
     question: Question,
 ) -> Answered {
-    let subject = subject(module, &question);
-    let settings = &frontend.settings;
-    let answer = read_answer(&*frontend.storage, module, &question)
-        .await
-        .map_err(|error| ApiError::storage(&subject, error))?;
-    let (outcome, good, usable) =
-        match standing(answer, Timestamp::now(), settings.freshness, settings.negative) {
-            Standing::Fresh(good, left) => (Outcome::Hit, good, left),
-            Standing::Stale(good) => {
-                if asked.may_ask {
-                    frontend.background.publish(question.task(module), &asked.request);
-                }
-                (Outcome::Stale, good, STALE_PAUSE)
-            }
-            Standing::Remembered(failure) => return Err(ApiError::failed(&subject, &failure)),
-            Standing::Unknown if !asked.may_ask => return Err(ApiError::not_stored(&subject)),
-            Standing::Unknown => {
-                let good = wait(frontend, asked, module, &question, &subject).await?;
-                (Outcome::Miss, good, STALE_PAUSE.min(settings.freshness))
-            }
-        };
-    let (endpoint, content_type, body) = content(&question, &subject, good)?;
+    let module = &wanted.module;
+    let (subject, settings) = (subject(module, &question), &frontend.settings);
+    let asking = Asking { frontend, asked, holdings, module, question, subject };
+    let answer = read_answer(&*holdings.storage, module, &asking.question).await;
+    let answer = answer.map_err(|error| asking.unreadable(error))?;
+    let last = answer.good.clone();
+    let standing = match settings.network {
+        NetworkMode::Online => {
+            standing(answer, Timestamp::now(), settings.freshness, settings.negative)
+        }
+        // A copy may name versions that are not stored here.
+        NetworkMode::Offline => Standing::Unknown,
+    };
+    let decide =
+        |known| miss::decide(frontend, asked, holdings, module, None, Wanted::Mutable(known));
+    let known = match &standing {
+        Standing::Fresh(..) => Known::Fresh,
+        Standing::Stale(_) => Known::Stale,
+        Standing::Remembered(_) => Known::Absent,
+        Standing::Unknown => Known::Nothing,
+    };
+    let (mut decision, mut stored) = (decide(known), None);
+    // Only where nothing else is left it matters which versions are stored.
+    let is_refusal = matches!(
+        decision,
+        Decision::NotStored(_) | Decision::RegistryDown | Decision::AbsentAndFill
+    );
+    if known == Known::Nothing && is_refusal {
+        stored = asking.stored(last).await?;
+        if stored.is_some() {
+            decision = decide(Known::Versions);
+        }
+    }
+    let job_goes_out = matches!(
+        decision,
+        Decision::Serve { refresh: true }
+            | Decision::FromStored { refresh: true }
+            | Decision::AbsentAndFill
+    );
+    if job_goes_out {
+        frontend.background.publish(asking.job());
+    }
+    let (outcome, good, usable) = match (decision, standing, stored) {
+        (Decision::Serve { .. }, Standing::Fresh(good, left), _) => (Outcome::Hit, good, left),
+        (Decision::Serve { .. }, Standing::Stale(good), _) => (Outcome::Stale, good, STALE_PAUSE),
+        (Decision::FromStored { .. }, _, Some(good)) => (Outcome::Stale, good, STALE_PAUSE),
+        (Decision::Absent, Standing::Remembered(failure), _) => {
+            return Err(ApiError::failed(&asking.subject, &failure));
+        }
+        (Decision::Redirect { to, .. }, ..) => {
+            let registry = frontend.registry.as_ref().map(Registry::public);
+            return match to.or(registry) {
+                Some(to) => Ok((Outcome::Redirect, miss::redirect(to, wanted))),
+                None => Err(miss::refusal(&asking.subject, &Decision::RegistryDown)),
+            };
+        }
+        (Decision::Wait { at_most, otherwise }, ..) => {
+            let (outcome, good) = asking.wait(at_most, otherwise).await?;
+            (outcome, good, STALE_PAUSE.min(settings.freshness))
+        }
+        (decision, ..) => return Err(miss::refusal(&asking.subject, &decision)),
+    };
+    let good = asking.allowed(good).await?;
+    let (endpoint, content_type, body) = content(&asking.question, &asking.subject, good)?;
     let document = Document {
         endpoint,
         // Whoever finds it in memory waits no longer.
         outcome: if outcome == Outcome::Stale { Outcome::Stale } else { Outcome::Hit },
         content_type,
-        cache_control: cache_control(settings.freshness),
+        cache_control: match holdings.is_private() {
+            true => PRIVATE,
+            false => cache_control(settings.freshness),
+        },
         etag: None,
         accepts_ranges: false,
         fresh_until: Some(Instant::now() + usable),
@@ -76,26 +130,133 @@ pub(super) async fn serve(
     let response = document.respond(asked.is_head, &asked.headers);
     // Whether a refresh may be asked for differs between callers: only those who may
     // leave their stale answer to the others.
-    if asked.may_ask && document.body.len() <= LARGEST_IN_MEMORY {
+    let is_for_all = asked.may_ask && !holdings.is_private();
+    if is_for_all && document.body.len() <= LARGEST_IN_MEMORY {
         frontend.hot.remember(&asked.path, Arc::new(document));
     }
     Ok((outcome, response.map(Body::new)))
 }
 
-async fn wait(
-    frontend: &Frontend,
-    asked: &Asked,
-    module: &ModulePath,
-    question: &Question,
-    subject: &str,
-) -> Result<Good, ApiError> {
-    let outcome = frontend.waits.outcome(module, question, &asked.request).await;
-    match outcome.map_err(|over| ApiError::wait_over(subject, over))? {
-        waits::Outcome::Answered(good) => Ok(Arc::unwrap_or_clone(good)),
-        waits::Outcome::Failed(failure) => Err(ApiError::failed(subject, &failure)),
-        waits::Outcome::StorageUnavailable(error) => Err(ApiError::storage(subject, error)),
-        waits::Outcome::QueueUnavailable => Err(ApiError::queue_unavailable(subject)),
-        waits::Outcome::Filled => Err(misfit(subject)),
+/// One request for one answer.
+struct Asking<'a> {
+    frontend: &'a Frontend,
+    asked: &'a Asked,
+    holdings: &'a Holdings,
+    module: &'a ModulePath,
+    question: Question,
+    subject: String,
+}
+
+impl Asking<'_> {
+    /// Waits for the workers' answer. Where they have trouble, or none of them is there,
+    /// what is stored may have to do.
+    async fn wait(
+        &self,
+        at_most: Option<Duration>,
+        otherwise: Otherwise,
+    ) -> Result<(Outcome, Good), ApiError> {
+        let (waits, request) = (&self.holdings.waits, &self.asked.request);
+        let subject = &self.subject;
+        let trouble = match waits.outcome(self.module, &self.question, request, at_most).await {
+            Ok(waits::Outcome::Answered(good)) => {
+                return Ok((Outcome::Miss, Arc::unwrap_or_clone(good)));
+            }
+            Ok(waits::Outcome::Filled) => return Err(misfit(subject)),
+            Ok(waits::Outcome::StorageUnavailable(error)) => {
+                return Err(ApiError::storage(subject, error));
+            }
+            Ok(waits::Outcome::Failed(failure)) => {
+                self.frontend.heard_of(&failure);
+                let error = ApiError::failed(subject, &failure);
+                if failure.meaning.is_definite() {
+                    return Err(error);
+                }
+                error
+            }
+            Ok(waits::Outcome::QueueUnavailable) => ApiError::queue_unavailable(subject),
+            Err(over) => match at_most {
+                None => ApiError::wait_over(subject, over),
+                Some(at_most) => {
+                    let seconds = at_most.as_secs();
+                    let message = format!(
+                        "{subject}: the registry has not answered for {seconds} s; ask again in a while"
+                    );
+                    ApiError::new(Trouble::RegistryDown, message)
+                }
+            },
+        };
+        let stored = match otherwise {
+            Otherwise::Failure => None,
+            Otherwise::WhatIsStored => self.stored(None).await?,
+        };
+        stored.map(|good| (Outcome::Stale, good)).ok_or(trouble)
+    }
+
+    /// The answer as far as what is stored here gives one: versions that can be had
+    /// without asking anybody.
+    async fn stored(&self, last: Option<Good>) -> Result<Option<Good>, ApiError> {
+        let storage = &*self.holdings.storage;
+        if matches!(self.question, Question::List | Question::Latest) {
+            let stored = stored_versions(storage, self.module).await;
+            let mut versions = stored.map_err(|error| self.unreadable(error))?;
+            let exclude = &self.frontend.settings.policy.exclude;
+            exclude.retain_allowed(self.module, &mut versions);
+            if self.question == Question::List {
+                let at = Timestamp::now();
+                let good = Good { at, value: Value::Versions(versions.clone()) };
+                return Ok((!versions.is_empty()).then_some(good));
+            }
+            let has_compatible = versions.iter().any(|version| !version.is_incompatible());
+            if let Some(version) = preferred(&versions, has_compatible) {
+                return self.stored_info(version.clone()).await;
+            }
+        }
+        match last.map(|good| good.value) {
+            Some(Value::Version(info)) => self.stored_info(info.version).await,
+            _ => Ok(None),
+        }
+    }
+
+    /// The version's `.info`, if it is stored.
+    async fn stored_info(&self, version: Version) -> Result<Option<Good>, ApiError> {
+        let id = ModuleVersion { module: self.module.clone(), version };
+        let opened = self.holdings.versions.open_info(&id).await;
+        let Some((object, visible)) = opened.map_err(|error| self.unreadable(error))? else {
+            return Ok(None);
+        };
+        let read = read_whole(&id.info_key(visible.space), object).await;
+        let bytes = read.map_err(|error| self.unreadable(error))?;
+        let info = serde_json::from_slice(&bytes).map_err(|_| misfit(&self.subject))?;
+        Ok(Some(Good { at: Timestamp::now(), value: Value::Version(info) }))
+    }
+
+    /// The answer without what policy excludes.
+    async fn allowed(&self, good: Good) -> Result<Good, ApiError> {
+        let exclude = &self.frontend.settings.policy.exclude;
+        match good.value {
+            Value::Versions(mut versions) => {
+                exclude.retain_allowed(self.module, &mut versions);
+                Ok(Good { value: Value::Versions(versions), ..good })
+            }
+            Value::Version(info) => match exclude.find(self.module, Some(&info.version)) {
+                None => Ok(Good { value: Value::Version(info), ..good }),
+                Some(exclusion) => {
+                    let subject = format!("{}@{}", self.module, info.version);
+                    let is_latest = self.question == Question::Latest;
+                    let other = if is_latest { self.stored(None).await? } else { None };
+                    other.ok_or_else(|| ApiError::excluded(&subject, exclusion))
+                }
+            },
+        }
+    }
+
+    /// The job that finds the answer.
+    fn job(&self) -> Job {
+        self.holdings.job(self.question.task(self.module), &self.asked.request)
+    }
+
+    fn unreadable(&self, error: StorageError) -> ApiError {
+        ApiError::storage(&self.subject, error)
     }
 }
 

@@ -12,14 +12,16 @@ use http::{
     HeaderMap, HeaderValue, StatusCode,
     header::{
         ACCEPT_RANGES, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG,
-        IF_NONE_MATCH, IF_RANGE, LOCATION, RANGE,
+        IF_NONE_MATCH, IF_RANGE, RANGE,
     },
 };
+use jiff::Timestamp;
 use stoa_shared::{
     catalog::StoredFile,
-    config::ZipDelivery,
-    metrics::{Endpoint, Outcome},
-    queue::Task,
+    config::{PublicUrl, ZipDelivery},
+    metrics::{self, Outcome},
+    protocol::{Endpoint, Request},
+    queue::Job,
     storage::{
         GetOptions, Object, ObjectMeta, StorageError, StorageKey, head_if_present, read_whole,
     },
@@ -28,12 +30,17 @@ use stoa_shared::{
 use super::{
     Answered, Asked, JSON, TEXT, ZIP,
     conditional::{self, Wanted, wanted},
+    miss,
 };
 use crate::{
-    error::{ApiError, Trouble},
+    decision::{self, Decision},
+    error::{ApiError, PRIVATE, Trouble},
+    freshness::{Standing, standing},
+    holdings::Holdings,
     hot::{Document, LARGEST_DOCUMENT},
+    registry::Registry,
     state::Frontend,
-    versions::{ModuleVersion, Space, Visible},
+    versions::{ModuleVersion, Space, Visible, read_answer},
     waits,
 };
 
@@ -42,6 +49,9 @@ const IMMUTABLE: HeaderValue = HeaderValue::from_static("public, max-age=604800,
 
 /// How long a signed URL holds: a client follows it at once, and begins to read it then.
 const SIGNATURE_LIFETIME: Duration = Duration::from_secs(300);
+
+/// The same for a private zip, whose URL is as good as a key while it holds.
+const PRIVATE_SIGNATURE_LIFETIME: Duration = Duration::from_secs(60);
 
 /// Which of a version's files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,21 +65,38 @@ pub(super) enum File {
 pub(super) async fn serve(
     frontend: &Frontend,
     asked: &Asked,
+    holdings: &Holdings,
     id: &ModuleVersion,
     file: File,
 ) -> Answered {
-    let serving = Serving { frontend, asked, id, file, subject: subject(id) };
+    let serving = Serving { frontend, asked, holdings, id, file, subject: subject(id) };
+    let decide = |is_stored| {
+        let (module, version) = (&id.module, Some(&id.version));
+        let wanted = decision::Wanted::File { is_stored };
+        miss::decide(frontend, asked, holdings, module, version, wanted)
+    };
+    if let refusal @ Decision::Refuse(_) = decide(true) {
+        return Err(miss::refusal(&serving.subject, &refusal));
+    }
     if let Some(response) = serving.stored().await? {
         return Ok((Outcome::Hit, response));
     }
-    if !asked.may_ask {
-        return Err(ApiError::not_stored(&serving.subject));
-    }
-    serving.fill().await?;
-    // The fill was for the version; what it made of this file is seen now.
-    match serving.stored().await? {
-        Some(response) => Ok((Outcome::Miss, response)),
-        None => Err(ApiError::damaged(&serving.subject, None)),
+    match decide(false) {
+        Decision::Redirect { to, fill } => serving.redirect(to, fill).await,
+        Decision::Wait { .. } => {
+            serving.fill().await?;
+            // The fill was for the version; what it made of this file is seen now.
+            match serving.stored().await? {
+                Some(response) => Ok((Outcome::Miss, response)),
+                None => Err(ApiError::damaged(&serving.subject, None)),
+            }
+        }
+        decision => {
+            if decision == Decision::AbsentAndFill {
+                frontend.background.publish(serving.job());
+            }
+            Err(miss::refusal(&serving.subject, &decision))
+        }
     }
 }
 
@@ -77,6 +104,7 @@ pub(super) async fn serve(
 struct Serving<'a> {
     frontend: &'a Frontend,
     asked: &'a Asked,
+    holdings: &'a Holdings,
     id: &'a ModuleVersion,
     file: File,
     subject: String,
@@ -102,13 +130,13 @@ impl Serving<'_> {
                 if !self.asked.may_ask {
                     break;
                 }
-                let (waits, question) = (&self.frontend.waits, self.id.question());
+                let (waits, question) = (&self.holdings.waits, self.id.question());
                 let mended = waits.mended(&self.id.module, &question, &self.asked.request).await;
                 if mended.is_err() {
                     break;
                 }
             }
-            let versions = &self.frontend.versions;
+            let versions = &self.holdings.versions;
             let Some(visible) = self.storage(versions.find(self.id).await)? else {
                 return Ok(None);
             };
@@ -128,7 +156,7 @@ impl Serving<'_> {
     }
 
     async fn stored_info(&self) -> Result<Option<Response>, ApiError> {
-        let opened = self.storage(self.frontend.versions.open_info(self.id).await)?;
+        let opened = self.storage(self.holdings.versions.open_info(self.id).await)?;
         let Some((object, visible)) = opened else { return Ok(None) };
         self.have_recorded(&visible);
         let key = self.id.info_key(visible.space);
@@ -144,7 +172,7 @@ impl Serving<'_> {
                 Ok(Source { key: self.id.go_mod_key(visible.space), recorded })
             }
             File::Zip => {
-                let looked_up = self.frontend.versions.with_entry(self.id, visible).await;
+                let looked_up = self.holdings.versions.with_entry(self.id, visible).await;
                 let visible = self.storage(looked_up)?;
                 self.have_recorded(&visible);
                 let entry = visible.entry.as_deref();
@@ -163,14 +191,14 @@ impl Serving<'_> {
 
     /// Reads the file under its recorded entity tag, or says where clients read it.
     async fn read(&self, source: &Source) -> Result<Response, StorageError> {
-        let storage = &self.frontend.storage;
+        let storage = &self.holdings.storage;
         if self.file == File::Zip
             && !self.asked.is_head
             && let Some(location) = self.elsewhere(&source.key).await?
         {
             let meta = storage.head(&source.key).await?;
             check(&source.key, source.recorded.as_ref(), &meta)?;
-            return Ok(redirect(&location));
+            return Ok(miss::redirect_to(&location));
         }
         let headers = &self.asked.headers;
         let conditional = headers.contains_key(RANGE) || headers.contains_key(IF_NONE_MATCH);
@@ -190,9 +218,16 @@ impl Serving<'_> {
     async fn elsewhere(&self, key: &StorageKey) -> Result<Option<String>, StorageError> {
         match &self.frontend.settings.zip_delivery {
             ZipDelivery::Stream => Ok(None),
-            ZipDelivery::Redirect(Some(base)) => Ok(Some(format!("{base}/{key}"))),
-            ZipDelivery::Redirect(None) => {
-                self.frontend.storage.signed_url(key, SIGNATURE_LIFETIME).await
+            // Private zips are never handed to others.
+            ZipDelivery::Redirect(Some(base)) if !self.holdings.is_private() => {
+                Ok(Some(format!("{base}/{key}")))
+            }
+            ZipDelivery::Redirect(_) => {
+                let lifetime = match self.holdings.is_private() {
+                    true => PRIVATE_SIGNATURE_LIFETIME,
+                    false => SIGNATURE_LIFETIME,
+                };
+                self.holdings.storage.signed_url(key, lifetime).await
             }
         }
     }
@@ -231,7 +266,7 @@ impl Serving<'_> {
             Body::empty()
         } else {
             let options = GetOptions { range: Some(part), if_match: Some(meta.etag) };
-            Body::from_stream(self.frontend.storage.get(key, options).await?.body)
+            Body::from_stream(self.holdings.storage.get(key, options).await?.body)
         };
         Ok(respond(status, headers, body))
     }
@@ -249,31 +284,36 @@ impl Serving<'_> {
         let etag = entity_tag(meta);
         let document = Arc::new(Document {
             endpoint: match self.file {
-                File::Info => Endpoint::Info,
-                File::GoMod => Endpoint::Mod,
-                File::Zip => Endpoint::Zip,
+                File::Info => metrics::Endpoint::Info,
+                File::GoMod => metrics::Endpoint::Mod,
+                File::Zip => metrics::Endpoint::Zip,
             },
             outcome: Outcome::Hit,
             content_type: self.content_type(),
-            cache_control: IMMUTABLE,
+            cache_control: self.cache_control(),
             etag,
             accepts_ranges: self.file == File::Zip,
             fresh_until: None,
             body: read_whole(key, object).await?,
         });
-        self.frontend.hot.remember(&self.asked.path, Arc::clone(&document));
+        if !self.holdings.is_private() {
+            self.frontend.hot.remember(&self.asked.path, Arc::clone(&document));
+        }
         let response = document.respond(self.asked.is_head, &self.asked.headers);
         Ok(response.map(Body::new))
     }
 
     /// Has the version filled, together with everyone who waits for it.
     async fn fill(&self) -> Result<(), ApiError> {
-        let waits = &self.frontend.waits;
-        let outcome =
-            waits.outcome(&self.id.module, &self.id.question(), &self.asked.request).await;
+        let waits = &self.holdings.waits;
+        let (module, question) = (&self.id.module, self.id.question());
+        let outcome = waits.outcome(module, &question, &self.asked.request, None).await;
         match outcome.map_err(|over| ApiError::wait_over(&self.subject, over))? {
             waits::Outcome::Filled | waits::Outcome::Answered(_) => Ok(()),
-            waits::Outcome::Failed(failure) => Err(ApiError::failed(&self.subject, &failure)),
+            waits::Outcome::Failed(failure) => {
+                self.frontend.heard_of(&failure);
+                Err(ApiError::failed(&self.subject, &failure))
+            }
             waits::Outcome::StorageUnavailable(error) => {
                 Err(ApiError::storage(&self.subject, error))
             }
@@ -289,27 +329,28 @@ impl Serving<'_> {
             return;
         }
         if self.file == File::Zip {
-            self.frontend.background.publish(self.task(), &self.asked.request);
+            self.frontend.background.publish(self.job());
             return;
         }
-        let Some(turn) = self.frontend.versions.lookup_turn() else { return };
+        let Some(turn) = self.holdings.versions.lookup_turn() else { return };
         let frontend = self.frontend.clone();
         let id = self.id.clone();
         let visible = visible.clone();
-        let (task, request) = (self.task(), self.asked.request.clone());
+        let (job, is_private) = (self.job(), self.holdings.is_private());
         tokio::spawn(async move {
             let _turn = turn;
+            let holdings = frontend.holdings(is_private);
             let is_unrecorded = async {
-                let visible = frontend.versions.with_entry(&id, visible).await?;
+                let visible = holdings.versions.with_entry(&id, visible).await?;
                 // Without its zip there is nothing to record: a module cache holds many
                 // a go.mod whose zip nobody ever wanted.
                 Ok::<_, StorageError>(
                     visible.entry.is_none()
-                        && head_if_present(&*frontend.storage, &id.zip_key()).await?.is_some(),
+                        && head_if_present(&*holdings.storage, &id.zip_key()).await?.is_some(),
                 )
             };
             match is_unrecorded.await {
-                Ok(true) => frontend.background.publish(task, &request),
+                Ok(true) => frontend.background.publish(job),
                 Ok(false) => {}
                 Err(error) => {
                     let error: &dyn std::error::Error = &error;
@@ -319,14 +360,49 @@ impl Serving<'_> {
         });
     }
 
-    fn task(&self) -> Task {
-        self.id.question().task(&self.id.module)
+    /// Sends the client on, and has the version filled behind its back. What was found
+    /// out a moment ago need not be found out by the client.
+    async fn redirect(&self, to: Option<&PublicUrl>, fill: bool) -> Answered {
+        let registry = self.frontend.registry.as_ref().map(Registry::public);
+        let Some(to) = to.or(registry) else {
+            return Err(miss::refusal(&self.subject, &Decision::RegistryDown));
+        };
+        if fill {
+            let storage = &*self.holdings.storage;
+            let answer = read_answer(storage, &self.id.module, &self.id.question()).await;
+            let settings = &self.frontend.settings;
+            let (now, negative) = (Timestamp::now(), settings.negative);
+            if let Standing::Remembered(failure) =
+                standing(self.storage(answer)?, now, settings.freshness, negative)
+            {
+                return Err(ApiError::failed(&self.subject, &failure));
+            }
+            let delay = settings.redirected_fill_delay;
+            self.frontend.background.fill_behind_redirect(self.job(), delay);
+        }
+        let (module, version) = (self.id.module.clone(), self.id.version.clone());
+        let request = match self.file {
+            File::Info => Request::Info(version.into()),
+            File::GoMod => Request::GoMod(version),
+            File::Zip => Request::Zip(version),
+        };
+        Ok((Outcome::Redirect, miss::redirect(to, &Endpoint { module, request })))
+    }
+
+    /// The job that fills the version.
+    fn job(&self) -> Job {
+        let task = self.id.question().task(&self.id.module);
+        self.holdings.job(task, &self.asked.request)
+    }
+
+    fn cache_control(&self) -> HeaderValue {
+        if self.holdings.is_private() { PRIVATE } else { IMMUTABLE }
     }
 
     fn headers(&self, meta: &ObjectMeta) -> HeaderMap {
         let mut headers = HeaderMap::with_capacity(6);
         headers.insert(CONTENT_TYPE, self.content_type());
-        headers.insert(CACHE_CONTROL, IMMUTABLE);
+        headers.insert(CACHE_CONTROL, self.cache_control());
         if let Some(etag) = entity_tag(meta) {
             headers.insert(ETAG, etag);
         }
@@ -365,18 +441,6 @@ fn check(
         }
         _ => Ok(()),
     }
-}
-
-/// A place that may be another tomorrow.
-fn redirect(location: &str) -> Response {
-    let mut headers = HeaderMap::new();
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(CONTENT_LENGTH, HeaderValue::from(0));
-    // A key's characters and a signature's are those of a URL.
-    if let Ok(location) = HeaderValue::try_from(location) {
-        headers.insert(LOCATION, location);
-    }
-    respond(StatusCode::TEMPORARY_REDIRECT, headers, Body::empty())
 }
 
 fn respond(status: StatusCode, headers: HeaderMap, body: Body) -> Response {

@@ -3,6 +3,7 @@
 mod answered;
 pub(crate) mod conditional;
 mod file;
+mod miss;
 mod tally;
 
 use std::sync::Arc;
@@ -13,13 +14,18 @@ use stoa_shared::{
     answer::Question,
     metrics::{Endpoint, Outcome},
     module::{ModulePath, Version},
+    policy::Anonymous,
     protocol::{self, Request as Wanted},
     request_id::RequestId,
 };
 
 use self::{file::File, tally::Tally};
 use crate::{
+    access::{Caller, has_been_at},
     error::{ApiError, Trouble},
+    go_import,
+    holdings::Holdings,
+    settings::FrontendSettings,
     state::Frontend,
     versions::ModuleVersion,
 };
@@ -36,10 +42,13 @@ type Answered = Result<(Outcome, Response), ApiError>;
 
 /// Answers a request for a path of the protocol, or says that it is none.
 pub(crate) async fn answer(State(frontend): State<Frontend>, request: Request<Body>) -> Response {
-    if let Some(response) = frontend.hot.answer(&request) {
+    if let Some(response) = frontend.from_memory(&request) {
         return response.map(Body::new);
     }
-    let asked = Asked::read(&request);
+    let asked = Asked::read(&request, &frontend.settings);
+    if let Some(module) = go_import::asked(&request) {
+        return home_page(&frontend, &asked, &module);
+    }
     let wanted = wanted(request.method(), &asked.path);
     let tally = Tally::begin(Arc::clone(&frontend.metrics), endpoint(&wanted));
     let answered = match wanted {
@@ -64,10 +73,11 @@ struct Asked {
     is_head: bool,
     /// Whether a job may be started for it.
     may_ask: bool,
+    caller: Caller,
 }
 
 impl Asked {
-    fn read(request: &Request<Body>) -> Self {
+    fn read(request: &Request<Body>, settings: &FrontendSettings) -> Self {
         let is_head = request.method() == Method::HEAD;
         let disabled = request
             .headers()
@@ -79,6 +89,7 @@ impl Asked {
             request: request.extensions().get().cloned().unwrap_or_else(RequestId::generate),
             is_head,
             may_ask: !is_head && !disabled,
+            caller: Caller::of(request.headers(), settings),
         }
     }
 }
@@ -112,18 +123,79 @@ fn endpoint(wanted: &Result<protocol::Endpoint, ApiError>) -> Endpoint {
 }
 
 async fn serve(frontend: &Frontend, asked: &Asked, wanted: protocol::Endpoint) -> Answered {
-    let protocol::Endpoint { module, request } = wanted;
-    let (version, file) = match request {
-        Wanted::List => return answered::serve(frontend, asked, &module, Question::List).await,
-        Wanted::Latest => return answered::serve(frontend, asked, &module, Question::Latest).await,
+    let holdings = admit(frontend, asked, &wanted.module)?;
+    let is_private = holdings.is_private();
+    let answered = answer_from(frontend, asked, holdings, wanted).await;
+    answered.map_err(|error| error.about_private(is_private))
+}
+
+async fn answer_from(
+    frontend: &Frontend,
+    asked: &Asked,
+    holdings: &Holdings,
+    wanted: protocol::Endpoint,
+) -> Answered {
+    let protocol::Endpoint { module, request } = wanted.clone();
+    let question = match request {
+        Wanted::List => Question::List,
+        Wanted::Latest => Question::Latest,
         Wanted::Info(query) => match query.as_version() {
-            Some(version) if may_exist(&module, &version) => (version, File::Info),
+            Some(version) if may_exist(&module, &version) => {
+                let id = ModuleVersion { module, version };
+                return file::serve(frontend, asked, holdings, &id, File::Info).await;
+            }
             // `v2.0.0` of a module without suffix is a tag that `v2.0.0+incompatible`
             // may be made of, and no version itself.
-            _ => return answered::serve(frontend, asked, &module, Question::Query(query)).await,
+            _ => Question::Query(query),
         },
-        Wanted::GoMod(version) => (version, File::GoMod),
-        Wanted::Zip(version) => (version, File::Zip),
+        Wanted::GoMod(version) => {
+            let id = ModuleVersion { module, version };
+            return file::serve(frontend, asked, holdings, &id, File::GoMod).await;
+        }
+        Wanted::Zip(version) => {
+            let id = ModuleVersion { module, version };
+            return file::serve(frontend, asked, holdings, &id, File::Zip).await;
+        }
     };
-    file::serve(frontend, asked, &ModuleVersion { module, version }, file).await
+    answered::serve(frontend, asked, holdings, &wanted, question).await
+}
+
+/// The space in which the module lies, for callers who may see it.
+fn admit<'a>(
+    frontend: &'a Frontend,
+    asked: &Asked,
+    module: &ModulePath,
+) -> Result<&'a Holdings, ApiError> {
+    let settings = &frontend.settings;
+    if has_been_at(&asked.headers, &settings.deployment) {
+        let message = format!("{module}: the request has been at {} before", settings.deployment);
+        return Err(ApiError::new(Trouble::Loop, message));
+    }
+    let is_private = settings.policy.private.contains(module);
+    match (asked.caller.entitlement, is_private) {
+        (Anonymous::Full, _) | (Anonymous::Public, false) => {}
+        (Anonymous::Public, true) => {
+            let message = format!(
+                "{module}: private here, and callers without a key get public modules only (STOA_ANONYMOUS)"
+            );
+            return Err(ApiError::new(Trouble::Refused, message).about_private(true));
+        }
+        (Anonymous::Nothing, _) => {
+            return Err(ApiError::unauthorised(module.as_str()));
+        }
+    }
+    Ok(frontend.holdings(is_private))
+}
+
+/// The page that says where the module can be had.
+fn home_page(frontend: &Frontend, asked: &Asked, module: &ModulePath) -> Response {
+    let excluded = frontend.settings.policy.exclude.find(module, None);
+    let excluded = excluded.map(|exclusion| ApiError::excluded(module.as_str(), exclusion));
+    match (excluded, admit(frontend, asked, module)) {
+        (Some(error), _) | (None, Err(error)) => error.respond(asked.is_head),
+        (None, Ok(_)) => {
+            let public_url = frontend.settings.public_url.as_deref();
+            go_import::page(public_url, &asked.headers, module)
+        }
+    }
 }

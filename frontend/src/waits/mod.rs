@@ -27,6 +27,7 @@ use stoa_shared::{
     module::ModulePath,
     queue::{Job, JobKey, Queue},
     request_id::RequestId,
+    space::Space,
     storage::{Storage, StorageError},
 };
 use tokio::time::Instant;
@@ -61,6 +62,7 @@ pub(crate) struct Waits {
 
 /// What a flight needs.
 struct Parts {
+    space: Space,
     storage: Arc<dyn Storage>,
     queue: Arc<dyn Queue>,
     wait: Duration,
@@ -88,7 +90,9 @@ struct Numbered {
 }
 
 impl Waits {
+    /// Waits for what is missing in `storage`, which is the space's.
     pub(crate) fn new(
+        space: Space,
         storage: Arc<dyn Storage>,
         queue: Arc<dyn Queue>,
         settings: &FrontendSettings,
@@ -96,6 +100,7 @@ impl Waits {
         metrics: Arc<Metrics>,
     ) -> Self {
         let parts = Parts {
+            space,
             storage,
             queue,
             wait: settings.wait,
@@ -108,14 +113,17 @@ impl Waits {
     }
 
     /// Asks the workers and waits for what comes of it, together with everyone who
-    /// asks the same.
+    /// asks the same; `at_most` that long, where somebody has something else to offer.
     pub(crate) async fn outcome(
         &self,
         module: &ModulePath,
         question: &Question,
         request: &RequestId,
+        at_most: Option<Duration>,
     ) -> Result<Outcome, WaitOver> {
-        self.wait(module, question, Purpose::Find, request).await
+        let longest = self.parts.wait;
+        let wait = at_most.map_or(longest, |at_most| at_most.min(longest));
+        self.wait(module, question, Purpose::Find, request, wait).await
     }
 
     /// Has a worker look after a version whose stored files do not fit together, and
@@ -126,7 +134,7 @@ impl Waits {
         question: &Question,
         request: &RequestId,
     ) -> Result<Outcome, WaitOver> {
-        self.wait(module, question, Purpose::Mend, request).await
+        self.wait(module, question, Purpose::Mend, request, self.parts.wait).await
     }
 
     async fn wait(
@@ -135,10 +143,11 @@ impl Waits {
         question: &Question,
         purpose: Purpose,
         request: &RequestId,
+        wait: Duration,
     ) -> Result<Outcome, WaitOver> {
         let _waiting = Waiting::begin(&self.parts.metrics);
         let flight = self.join(module, question, purpose, request);
-        tokio::time::timeout(self.parts.wait, flight).await.map_err(|_| WaitOver)
+        tokio::time::timeout(wait, flight).await.map_err(|_| WaitOver)
     }
 
     /// The flight under way, or a new one.
@@ -150,6 +159,7 @@ impl Waits {
         request: &RequestId,
     ) -> Flight {
         let job = Job::caused_by(request.clone(), question.task(module));
+        let job = job.in_space(self.parts.space.clone());
         let key = (job.key(), purpose);
         let mut under_way = self.flights.lock();
         if let Some(flight) = under_way.get(&key).and_then(|known| known.flight.upgrade()) {

@@ -21,7 +21,8 @@ use stoa_shared::{
     answer::{Answer, Failure, Good, Meaning, Question, Value},
     catalog::{CatalogEntry, Status, StoredFile},
     queue::{EmbeddedQueue, Queue},
-    storage::{Body, DiskStorage, ObjectMeta, Storage, StorageKey},
+    space::{ProjectId, Space},
+    storage::{Body, DiskStorage, KeyPrefix, ObjectMeta, Storage, StorageKey},
 };
 use tokio::task::JoinHandle;
 
@@ -138,6 +139,26 @@ impl Scene {
         self.store(&key, serde_json::to_vec(&answer).unwrap()).await;
     }
 
+    /// The same about a private module of the default project.
+    pub(crate) async fn store_private_answer(
+        &self,
+        module: &str,
+        question: &Question,
+        answer: Answer,
+    ) {
+        let whole: Arc<dyn Storage> = self.storage.clone();
+        let storage = Space::Private(ProjectId::default()).storage(&whole);
+        let key = StorageKey::answer(&module.parse().unwrap(), question);
+        let body = Body::from(serde_json::to_vec(&answer).unwrap());
+        storage.put(&key, body).await.unwrap();
+    }
+
+    /// The names of all objects.
+    pub(crate) async fn keys(&self) -> Vec<String> {
+        let everything = KeyPrefix::for_tests("");
+        self.storage.inner.list(&everything, None, 10_000).await.unwrap().keys
+    }
+
     /// Starts a worker that does the same with every job. It ends with the test.
     pub(crate) fn worker(&self, does: Does) {
         let storage = Arc::clone(&self.storage);
@@ -146,7 +167,8 @@ impl Scene {
             loop {
                 let delivery = queue.inner.receive().await.unwrap();
                 let job = delivery.job.clone().unwrap();
-                work(&storage.inner, &job.task, does.clone()).await;
+                let whole: Arc<dyn Storage> = storage.clone();
+                work(&*job.space.storage(&whole), &job.task, does.clone()).await;
                 queue.announce(&job.key()).await.unwrap();
                 queue.acknowledge(delivery).await.unwrap();
             }
@@ -168,6 +190,11 @@ impl Scene {
     pub(crate) async fn until_waiting(&self, count: usize) {
         let count = count.to_string();
         until(async || self.metric("stoa_waiters ").await == count).await;
+    }
+
+    /// A request of an operator.
+    pub(crate) async fn operate(&self, request: http::request::Builder) -> Reply {
+        send(stoa_frontend::operators(self.frontend.clone()), request).await
     }
 
     /// One metric's line, without its name.

@@ -6,7 +6,7 @@ use stoa_shared::{
     catalog::CatalogEntry,
     module::{ModulePath, Version},
     queue::Task,
-    storage::{DiskStorage, GetOptions, Storage, StorageKey},
+    storage::{GetOptions, Storage, StorageKey},
 };
 
 use crate::scene::{entry, failed, go_mod, good, info};
@@ -26,7 +26,7 @@ pub(crate) enum Does {
 
 /// Stores a version in the order in which workers do.
 pub(crate) async fn store_version(
-    storage: &DiskStorage,
+    storage: &dyn Storage,
     module: &ModulePath,
     version: &Version,
     zip: &[u8],
@@ -42,7 +42,7 @@ pub(crate) async fn store_version(
 }
 
 /// Does the task.
-pub(crate) async fn work(storage: &DiskStorage, task: &Task, does: Does) {
+pub(crate) async fn work(storage: &dyn Storage, task: &Task, does: Does) {
     let put =
         async |key: StorageKey, bytes: Vec<u8>| storage.put(&key, bytes.into()).await.unwrap();
     let module = task.module();

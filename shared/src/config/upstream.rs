@@ -92,6 +92,14 @@ impl UpstreamChain {
         &self.0
     }
 
+    /// Whether somebody else is asked when the first server has trouble.
+    pub fn has_substitute(&self) -> bool {
+        let mut entries = self.0.iter();
+        let first = entries.find(|entry| matches!(entry.upstream, Upstream::Server(_)));
+        let survives = first.is_some_and(|first| first.fallback == Fallback::OnAnyError);
+        survives && entries.any(|entry| entry.upstream != Upstream::Off)
+    }
+
     /// The server that is asked first: a proxy's registry.
     pub fn first_server(&self) -> Option<&UpstreamServer> {
         self.0.iter().find_map(|entry| match &entry.upstream {

@@ -96,8 +96,7 @@ impl Worker {
     /// only logged: the waiter's deadline ends the wait.
     pub(crate) async fn store_failure(&self, task: &Task, failure: &Failure) {
         let module = task.module();
-        let Some(question) = question(task) else { return };
-        let stored = answers::store_failure(&*self.storage, module, &question, failure).await;
+        let stored = answers::store_failure(&*self.storage, module, &question(task), failure).await;
         if let Err(error) = stored {
             tracing::warn!(module.path = %module, %error, "failure could not be stored");
         }
@@ -118,13 +117,12 @@ impl Worker {
     }
 }
 
-/// Whose answer the task's outcome is; a refresh of everything has none of its own.
-fn question(task: &Task) -> Option<Question> {
-    Some(match task {
+/// Where the task's failure is looked for.
+fn question(task: &Task) -> Question {
+    match task {
         Task::Fill { version, .. } => Question::Fill(version.clone()),
-        Task::List { .. } => Question::List,
         Task::Latest { .. } => Question::Latest,
         Task::Query { query, .. } => Question::Query(query.clone()),
-        Task::Refresh { .. } => return None,
-    })
+        Task::List { .. } | Task::Refresh { .. } => Question::List,
+    }
 }

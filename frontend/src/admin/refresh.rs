@@ -1,0 +1,97 @@
+//! A module whose new tag cannot wait: asked for anew, by an operator or a forge's webhook.
+
+use std::{collections::HashMap, time::Duration};
+
+use axum::{
+    extract::{Query, State},
+    response::{IntoResponse, Response},
+};
+use http::{StatusCode, header::CONTENT_TYPE};
+use serde::Serialize;
+use stoa_shared::{
+    answer::{Question, Value},
+    config::NetworkMode,
+    module::{ModulePath, Version},
+    queue::{Completion, JobKey, Lane, Task},
+    request_id::RequestId,
+};
+use tokio::{
+    sync::broadcast::{Receiver, error::RecvError},
+    time::timeout,
+};
+
+use crate::{
+    background::publish,
+    error::{ApiError, Trouble},
+    freshness::{Ending, Marks, ending},
+    state::Frontend,
+    versions::read_answer,
+};
+
+/// What the origin says now.
+#[derive(Debug, Serialize)]
+struct Refreshed {
+    module: ModulePath,
+    versions: Vec<Version>,
+}
+
+/// `POST /admin/refresh?module=<module path>`: list and latest are asked anew; answered
+/// with the new list or, when that takes longer than a client would wait, with 202.
+pub(super) async fn refresh(
+    State(frontend): State<Frontend>,
+    Query(asked): Query<HashMap<String, String>>,
+) -> Response {
+    let module = asked.get("module").map(String::as_str).unwrap_or_default();
+    let outcome = match module.parse::<ModulePath>() {
+        Ok(module) => refreshed(&frontend, module).await,
+        Err(error) => Err(ApiError::new(Trouble::BadParameter, format!("module: {error}"))),
+    };
+    match outcome {
+        Ok(Some(refreshed)) => {
+            let body = serde_json::to_string(&refreshed).expect("names always serialise");
+            ([(CONTENT_TYPE, "application/json")], body).into_response()
+        }
+        Ok(None) => StatusCode::ACCEPTED.into_response(),
+        Err(error) => error.respond(false),
+    }
+}
+
+async fn refreshed(frontend: &Frontend, module: ModulePath) -> Result<Option<Refreshed>, ApiError> {
+    let settings = &frontend.settings;
+    if settings.network == NetworkMode::Offline {
+        let message = format!("{module}: this deployment is offline (STOA_NETWORK)");
+        return Err(ApiError::new(Trouble::BadParameter, message));
+    }
+    let holdings = frontend.holdings(settings.policy.private.contains(&module));
+    let list = async || {
+        let answer = read_answer(&*holdings.storage, &module, &Question::List).await;
+        answer.map_err(|error| ApiError::storage(module.as_str(), error))
+    };
+    let before = Marks::of(&list().await?);
+    let mut completions = frontend.queue.completions();
+    let job = holdings.job(Task::Refresh { module: module.clone() }, &RequestId::generate());
+    let (queue, lane, at_once) = (&*frontend.queue, Lane::Interactive, Duration::ZERO);
+    if !publish(queue, &job, lane, at_once, &frontend.health, &frontend.metrics).await {
+        return Err(ApiError::queue_unavailable(module.as_str()));
+    }
+    // What is missed costs the wait and nothing else: storage is looked at in any case.
+    let _ = timeout(settings.wait, completed(&mut completions, &job.key())).await;
+    match ending(list().await?, before) {
+        Some(Ending::Good(good)) => match good.value {
+            Value::Versions(versions) => Ok(Some(Refreshed { module, versions })),
+            Value::Version(_) => Ok(None),
+        },
+        Some(Ending::Failed(failure)) => Err(ApiError::failed(module.as_str(), &failure)),
+        None => Ok(None),
+    }
+}
+
+async fn completed(completions: &mut Receiver<Completion>, key: &JobKey) {
+    loop {
+        match completions.recv().await {
+            Ok(Completion::Of(completed)) if completed == *key => return,
+            Ok(_) | Err(RecvError::Lagged(_)) => {}
+            Err(RecvError::Closed) => std::future::pending().await,
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! Misses: what their decision depends on, and redirects.
+
+use axum::{body::Body, response::Response};
+use http::{
+    HeaderValue, StatusCode,
+    header::{CACHE_CONTROL, CONTENT_LENGTH, LOCATION},
+};
+use stoa_shared::{
+    config::{NetworkMode, PublicUrl},
+    module::{ModulePath, Version},
+    policy::Download,
+    protocol::Endpoint,
+};
+
+use super::Asked;
+use crate::{
+    decision::{self, Because, Decision, Situation, Upstream, Wanted},
+    error::{ApiError, Trouble},
+    holdings::Holdings,
+    registry::Registry,
+    state::Frontend,
+};
+
+/// What becomes of a request for a module, or a version of it, that the caller may see.
+pub(super) fn decide<'a>(
+    frontend: &'a Frontend,
+    asked: &Asked,
+    holdings: &Holdings,
+    module: &ModulePath,
+    version: Option<&Version>,
+    wanted: Wanted,
+) -> Decision<'a> {
+    let settings = &frontend.settings;
+    let download = settings.policy.download.find(module, version);
+    let registry = frontend.registry.as_ref();
+    decision::decide(&Situation {
+        exclusion: settings.policy.exclude.find(module, version),
+        wanted,
+        may_ask: asked.may_ask,
+        is_offline: settings.network == NetworkMode::Offline,
+        is_private: holdings.is_private(),
+        role: settings.role,
+        download,
+        upstream: registry.map_or(Upstream::None, Registry::state),
+        client_can_follow: can_follow(asked, download, registry),
+    })
+}
+
+/// Whether the client can be sent where the mode says: to a server that lets it in, by a
+/// scheme to which it goes (go-modules §1.9).
+fn can_follow(asked: &Asked, download: Option<&Download>, registry: Option<&Registry>) -> bool {
+    let named = match download {
+        Some(Download::Redirect(target) | Download::RedirectAndFill(target)) => target.as_ref(),
+        _ => None,
+    };
+    let registry = registry.filter(|registry| !registry.wants_key());
+    let target = named.or(registry.map(Registry::public));
+    let is_secure = |target: &PublicUrl| target.as_str().starts_with("https://");
+    target.is_some_and(|target| !asked.caller.is_https || is_secure(target))
+}
+
+/// What a client hears where a decision leaves it without an answer.
+pub(super) fn refusal(subject: &str, decision: &Decision<'_>) -> ApiError {
+    match decision {
+        Decision::Refuse(exclusion) => ApiError::excluded(subject, exclusion),
+        Decision::AbsentAndFill => {
+            let message = format!("{subject}: not stored here yet, ask again in a while");
+            ApiError::new(Trouble::NotStored, message)
+        }
+        Decision::RegistryDown => {
+            let message = format!(
+                "{subject}: not stored here, and the registry does not answer; ask again when it is back"
+            );
+            ApiError::new(Trouble::RegistryDown, message)
+        }
+        Decision::NotStored(Because::Offline) => not_stored(subject, "this proxy is offline"),
+        Decision::NotStored(Because::Mode) => {
+            not_stored(subject, "nothing is fetched for it: its download mode is none")
+        }
+        _ => not_stored(subject, "not to be fetched"),
+    }
+}
+
+fn not_stored(subject: &str, reason: &str) -> ApiError {
+    ApiError::new(Trouble::NotStored, format!("{subject}: not stored here, and {reason}"))
+}
+
+/// The same request at another server.
+pub(super) fn redirect(to: &PublicUrl, wanted: &Endpoint) -> Response {
+    redirect_to(&format!("{to}{wanted}"))
+}
+
+/// A place that may be another tomorrow.
+pub(super) fn redirect_to(location: &str) -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::TEMPORARY_REDIRECT;
+    let headers = response.headers_mut();
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(CONTENT_LENGTH, HeaderValue::from(0));
+    // What is put together here has the characters of a URL only.
+    if let Ok(location) = HeaderValue::try_from(location) {
+        headers.insert(LOCATION, location);
+    }
+    response
+}

@@ -1,0 +1,205 @@
+//! What is private, what is excluded, and what callers without a key get.
+
+use http::Request;
+use stoa_frontend::{FrontendSettings, RegistrySettings};
+use stoa_shared::{
+    answer::Question,
+    config::Role,
+    policy::{Anonymous, Policy},
+};
+
+use crate::{
+    scene::{Scene, good, info, seconds_ago, version_info, versions},
+    worker::Does,
+};
+
+const SECRET: &str = "/corp.example/secret/@v/v1.0.0.info";
+const PUBLIC: &str = "/example.com/m/@v/v1.0.0.info";
+
+fn settings(private: &[&str], exclude: &[&str]) -> FrontendSettings {
+    let parsed = |entries: &[&str]| entries.iter().map(|entry| (*entry).to_owned()).collect();
+    let (private, exclude): (Vec<String>, Vec<String>) = (parsed(private), parsed(exclude));
+    let policy = Policy {
+        private: private.iter().map(|entry| entry.parse().unwrap()).collect(),
+        exclude: exclude.iter().map(|entry| entry.parse().unwrap()).collect(),
+        ..Policy::default()
+    };
+    let url = "https://registry.example";
+    FrontendSettings {
+        role: Role::Proxy,
+        policy,
+        anonymous: Some(Anonymous::Full),
+        registry: Some(RegistrySettings {
+            url: url.parse().unwrap(),
+            public: url.parse().unwrap(),
+            wants_key: false,
+            has_substitute: false,
+            roots: None,
+        }),
+        ..FrontendSettings::default()
+    }
+}
+
+#[tokio::test]
+async fn a_private_module_is_waited_for_and_kept_apart() {
+    let scene = Scene::with(settings(&["!corp.example/open", "corp.example/*"], &[])).await;
+    scene.worker(Does::Fills);
+    for _ in 0..2 {
+        let reply = scene.get(SECRET).await;
+        assert_eq!((reply.status.as_u16(), reply.text()), (200, info("v1.0.0").as_str()));
+        assert_eq!(reply.header("cache-control"), "private, no-store");
+    }
+    let zip = scene.get("/corp.example/secret/@v/v1.0.0.zip").await;
+    assert_eq!(zip.header("cache-control"), "private, no-store");
+    let job = "Interactive private/default fill corp.example/secret@v1.0.0";
+    assert_eq!(scene.published(), [job]);
+    let keys = scene.keys().await;
+    assert!(keys.len() > 1);
+    for key in keys.iter().filter(|key| *key != "_stoa/format") {
+        assert!(key.starts_with("_stoa/private/default/"), "{key}");
+    }
+    // What is allowed again goes the public way.
+    assert_eq!(scene.get("/corp.example/open/@v/v1.0.0.info").await.status, 307);
+}
+
+#[tokio::test]
+async fn no_cache_keeps_what_is_said_of_a_private_module() {
+    let scene = Scene::with(settings(&["corp.example"], &["corp.example/banned=no"])).await;
+    for path in ["/corp.example/secret/@v/v1.0.0.info", "/corp.example/banned/@v/list"] {
+        let reply = scene.head(path).await;
+        assert_eq!(reply.header("cache-control"), "private, no-store", "{path}");
+    }
+    let list = good(seconds_ago(1), versions(&["v1.0.0"]));
+    scene.store_private_answer("corp.example/secret", &Question::List, list).await;
+    let reply = scene.get("/corp.example/secret/@v/list").await;
+    assert_eq!((reply.text(), reply.header("cache-control")), ("v1.0.0\n", "private, no-store"));
+}
+
+#[tokio::test]
+async fn callers_without_a_key_get_what_the_deployment_says() {
+    use Anonymous::{Full, Nothing, Public};
+    let table = [
+        (Some(Full), false, None, 200, 200),
+        (Some(Public), true, None, 200, 403),
+        (Some(Nothing), true, None, 401, 401),
+        (None, true, None, 200, 200),
+        (None, true, Some("x-forwarded-for"), 200, 403),
+        (None, false, None, 200, 403),
+    ];
+    for (anonymous, listens_on_loopback, header, public, private) in table {
+        let settings = settings(&["corp.example/*"], &[]);
+        let scene =
+            Scene::with(FrontendSettings { anonymous, listens_on_loopback, ..settings }).await;
+        scene.store_version("example.com/m", "v1.0.0", b"zip").await;
+        scene.worker(Does::Fills);
+        for _ in 0..2 {
+            for (path, status) in [(PUBLIC, public), (SECRET, private)] {
+                let reply = scene.get_with(path, header.unwrap_or("x-other"), "10.0.0.1").await;
+                assert_eq!(reply.status, status, "{anonymous:?} {listens_on_loopback} {header:?}");
+                let asks = reply.header("www-authenticate") == "Basic realm=\"stoa\"";
+                assert_eq!(asks, status == 401);
+            }
+        }
+        let catalog = scene.get("/catalog").await.status;
+        assert_eq!(catalog, if anonymous == Some(Nothing) { 401 } else { 200 });
+        assert_eq!(scene.get("/healthz").await.status, 200);
+    }
+}
+
+#[tokio::test]
+async fn what_is_excluded_nobody_gets_also_if_it_is_stored() {
+    let exclude = [
+        "example.com/evil=SEC-123",
+        "example.com/gone=absent:moved away",
+        "example.com/old@<v1.2.0=too old",
+    ];
+    let scene = Scene::with(settings(&[], &exclude)).await;
+    for module in ["example.com/evil", "example.com/gone", "example.com/old"] {
+        for version in ["v1.1.0", "v1.2.0"] {
+            scene.store_version(module, version, b"zip").await;
+        }
+        let list = good(seconds_ago(1), versions(&["v1.0.0", "v1.1.0", "v1.2.0"]));
+        scene.store_answer(module, &Question::List, list).await;
+        let latest = good(seconds_ago(1), version_info("v1.1.0"));
+        scene.store_answer(module, &Question::Latest, latest).await;
+    }
+    for (path, status, text) in [
+        (
+            "/example.com/evil/@v/v1.2.0.zip",
+            403,
+            "refused: example.com/evil@v1.2.0: excluded here: SEC-123",
+        ),
+        ("/example.com/evil/@v/list", 403, "refused: example.com/evil: excluded here: SEC-123"),
+        (
+            "/example.com/evil/@latest",
+            403,
+            "refused: example.com/evil@latest: excluded here: SEC-123",
+        ),
+        ("/example.com/evil?go-get=1", 403, "refused: example.com/evil: excluded here: SEC-123"),
+        (
+            "/example.com/gone/@v/v1.2.0.mod",
+            404,
+            "not found: example.com/gone@v1.2.0: excluded here: moved away",
+        ),
+        (
+            "/example.com/old/@v/v1.1.0.info",
+            403,
+            "refused: example.com/old@v1.1.0: excluded here: too old",
+        ),
+        ("/example.com/old/@v/v1.2.0.info", 200, &info("v1.2.0")),
+        ("/example.com/old/@v/list", 200, "v1.2.0\n"),
+        // The latest was found out before it was excluded.
+        ("/example.com/old/@latest", 200, &info("v1.2.0")),
+    ] {
+        let reply = scene.get(path).await;
+        assert_eq!((reply.status.as_u16(), reply.text()), (status, text), "{path}");
+    }
+    assert_eq!(scene.published(), [] as [&str; 0]);
+}
+
+#[tokio::test]
+async fn a_module_says_where_it_is_at_home() {
+    let scene = Scene::with(settings(&["corp.example"], &[])).await;
+    let ask = Request::get("/example.com/Mod?go-get=1").header("host", "go.example:3000");
+    let reply = scene.send(ask).await;
+    assert_eq!(reply.header("content-type"), "text/html; charset=utf-8");
+    let tag = r#"<meta name="go-import" content="example.com/Mod mod http://go.example:3000">"#;
+    assert!(reply.text().contains(tag), "{}", reply.text());
+}
+
+#[tokio::test]
+async fn the_catalog_lists_what_is_stored_page_by_page() {
+    let scene = Scene::with(settings(&["corp.example/*"], &[])).await;
+    assert_eq!(scene.get("/catalog").await.text(), r#"{"modules":[]}"#);
+    for module in ["example.com/Mod", "example.com/a/v2"] {
+        let versions =
+            if module.ends_with("v2") { ["v2.0.0", "v2.1.0"] } else { ["v1.0.0", "v1.1.0"] };
+        for version in versions {
+            scene.store_version(module, version, b"zip").await;
+        }
+    }
+    scene.worker(Does::Fills);
+    assert_eq!(scene.get(SECRET).await.status, 200);
+    let mut seen = Vec::new();
+    let mut token = String::new();
+    loop {
+        let reply = scene.get(&format!("/catalog?pagesize=3&token={token}")).await;
+        let page: serde_json::Value = serde_json::from_slice(&reply.body).unwrap();
+        for entry in page["modules"].as_array().unwrap() {
+            let text = |name: &str| entry[name].as_str().unwrap().to_owned();
+            seen.push(format!("{}@{}", text("module"), text("version")));
+        }
+        match page["next"].as_str() {
+            Some(next) => token = next.to_owned(),
+            None => break,
+        }
+    }
+    let expected = [
+        "example.com/Mod@v1.0.0",
+        "example.com/Mod@v1.1.0",
+        "example.com/a/v2@v2.0.0",
+        "example.com/a/v2@v2.1.0",
+    ];
+    assert_eq!(seen, expected);
+    assert_eq!(scene.get("/catalog?pagesize=0").await.status, 400);
+}

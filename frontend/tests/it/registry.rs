@@ -1,0 +1,275 @@
+//! A proxy before its registry: misses go there, and are filled behind the scenes.
+
+use std::{net::SocketAddr, sync::atomic::Ordering, time::Duration};
+
+use http::Request;
+use stoa_frontend::{FrontendSettings, RegistrySettings, serve};
+use stoa_shared::{
+    answer::{Meaning, Question},
+    config::{NetworkMode, Role},
+    policy::Downloads,
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    scene::{Scene, failed, fill, good, info, seconds_ago, until, versions},
+    worker::Does,
+};
+
+const MODULE: &str = "example.com/Mod";
+const LIST: &str = "/example.com/!mod/@v/list";
+const LATEST: &str = "/example.com/!mod/@latest";
+const FILES: [&str; 3] = [
+    "/example.com/%21mod/@v/v1.0.0-%21b.info",
+    "/example.com/%21mod/@v/v1.0.0-%21b.mod",
+    "/example.com/%21mod/@v/v1.0.0-%21b.zip",
+];
+const FILL: &str = "Background fill example.com/Mod@v1.0.0-B";
+
+/// A registry that is the first of a chain.
+fn registry(url: &str) -> RegistrySettings {
+    RegistrySettings {
+        url: url.parse().unwrap(),
+        public: url.parse().unwrap(),
+        wants_key: false,
+        has_substitute: false,
+        roots: None,
+    }
+}
+
+fn proxy() -> FrontendSettings {
+    FrontendSettings {
+        role: Role::Proxy,
+        registry: Some(registry("https://registry.example/go")),
+        redirected_fill_delay: Duration::ZERO,
+        wait: Duration::from_millis(200),
+        ..FrontendSettings::default()
+    }
+}
+
+fn downloads(entries: &[&str]) -> Downloads {
+    Downloads::new(entries.iter().map(|entry| entry.parse().unwrap())).unwrap()
+}
+
+#[tokio::test]
+async fn a_miss_is_sent_on_and_filled_behind_the_scenes_once() {
+    let scene = Scene::with(proxy()).await;
+    for path in FILES.into_iter().chain(FILES) {
+        let reply = scene.get(path).await;
+        assert_eq!(reply.status, 307, "{path}");
+        assert_eq!(reply.header("location"), format!("https://registry.example/go{path}"));
+        assert_eq!(reply.header("cache-control"), "no-store");
+    }
+    scene.until_published(1).await;
+    assert_eq!(scene.published(), [FILL]);
+    let redirects = scene.metric(r#"stoa_requests_total{endpoint="zip",outcome="redirect"}"#);
+    assert_eq!(redirects.await, "2");
+
+    scene.worker(Does::Fills);
+    until(async || scene.get(FILES[0]).await.status == 200).await;
+    assert_eq!(scene.get(FILES[2]).await.text(), "the zip");
+}
+
+#[tokio::test]
+async fn the_fill_leaves_the_registry_time_to_fill_first() {
+    let delay = Duration::from_millis(400);
+    let scene = Scene::with(FrontendSettings { redirected_fill_delay: delay, ..proxy() }).await;
+    scene.worker(Does::Fills);
+    let begun = tokio::time::Instant::now();
+    assert_eq!(scene.get(FILES[0]).await.status, 307);
+    until(async || scene.get(FILES[0]).await.status == 200).await;
+    assert!(begun.elapsed() >= delay);
+}
+
+#[tokio::test]
+async fn looking_starts_nothing_and_is_not_sent_on() {
+    let scene = Scene::with(proxy()).await;
+    for path in FILES.into_iter().chain([LIST, LATEST]) {
+        assert_eq!(scene.head(path).await.status, 404, "{path}");
+        assert_eq!(scene.get_with(path, "disable-module-fetch", "true").await.status, 404);
+    }
+    assert_eq!(scene.published(), [] as [&str; 0]);
+}
+
+#[tokio::test]
+async fn what_the_registry_was_found_not_to_have_is_not_asked_of_it_again() {
+    let scene = Scene::with(proxy()).await;
+    let answer = failed(seconds_ago(1), Meaning::Absent, "unknown revision");
+    scene.store_answer(MODULE, &fill("v1.0.0-B"), answer).await;
+    let reply = scene.get(FILES[0]).await;
+    assert_eq!(reply.status, 404);
+    assert_eq!(reply.text(), "not found: example.com/Mod@v1.0.0-B: unknown revision");
+}
+
+#[tokio::test]
+async fn without_a_broker_redirects_go_out_unfilled_and_are_counted() {
+    let scene = Scene::with(proxy()).await;
+    scene.queue.is_down.store(true, Ordering::SeqCst);
+    assert_eq!(scene.get(FILES[0]).await.status, 307);
+    until(async || scene.metric("stoa_unfilled_redirects_total").await == "1").await;
+    // The next client's redirect tries again.
+    scene.queue.is_down.store(false, Ordering::SeqCst);
+    assert_eq!(scene.get(FILES[0]).await.status, 307);
+    scene.until_published(1).await;
+}
+
+#[tokio::test]
+async fn who_cannot_follow_waits() {
+    let http = Some(registry("http://registry.example"));
+    let keyed = RegistrySettings { wants_key: true, ..registry("https://registry.example") };
+    for (settings, scheme) in [
+        (FrontendSettings { registry: http.clone(), ..proxy() }, "https"),
+        (FrontendSettings { registry: Some(keyed), ..proxy() }, "http"),
+    ] {
+        let scene = Scene::with(settings).await;
+        scene.worker(Does::Fills);
+        let reply = scene.get_with(FILES[0], "x-forwarded-proto", scheme).await;
+        assert_eq!(reply.status, 200, "{}", reply.text());
+        assert_eq!(scene.published(), ["Interactive fill example.com/Mod@v1.0.0-B"]);
+    }
+    // By http anywhere.
+    let scene = Scene::with(FrontendSettings { registry: http, ..proxy() }).await;
+    assert_eq!(scene.get(FILES[0]).await.status, 307);
+}
+
+#[tokio::test]
+async fn lists_are_kept_here_and_made_of_what_is_stored_if_need_be() {
+    let scene = Scene::with(proxy()).await;
+    let fresh = good(seconds_ago(1), versions(&["v1.0.0", "v1.1.0"]));
+    scene.store_answer(MODULE, &Question::List, fresh).await;
+    assert_eq!(scene.get(LIST).await.text(), "v1.0.0\nv1.1.0\n");
+
+    // Nobody answers, and some versions are here.
+    let scene = Scene::with(proxy()).await;
+    for version in ["v1.9.0", "v1.10.0", "v1.11.0-rc.1"] {
+        scene.store_version(MODULE, version, b"zip").await;
+    }
+    assert_eq!(scene.get(LIST).await.text(), "v1.9.0\nv1.10.0\nv1.11.0-rc.1\n");
+    assert_eq!(scene.get(LATEST).await.text(), info("v1.10.0"));
+
+    // Nobody answers, and nothing is here.
+    let scene = Scene::with(proxy()).await;
+    let reply = scene.get(LIST).await;
+    assert_eq!(reply.status, 503, "{}", reply.text());
+    assert!(reply.text().starts_with("registry unavailable: example.com/Mod: "));
+}
+
+#[tokio::test]
+async fn modes_say_what_becomes_of_a_miss() {
+    let download = downloads(&[
+        "example.com/none=none",
+        "example.com/fill=fill",
+        "example.com/other=redirect>https://other.example/x",
+        "wait",
+    ]);
+    let mut settings = proxy();
+    settings.policy.download = download;
+    let scene = Scene::with(settings).await;
+    let reply = scene.get("/example.com/none/@v/v1.0.0.info").await;
+    assert_eq!(reply.status, 404);
+    assert!(reply.text().ends_with("its download mode is none"), "{}", reply.text());
+    let reply = scene.get("/example.com/fill/@v/v1.0.0.info").await;
+    assert_eq!(reply.status, 404);
+    assert!(reply.text().ends_with("not stored here yet, ask again in a while"));
+    for path in ["/example.com/other/@v/v1.0.0.info", "/example.com/other/@v/list"] {
+        let reply = scene.get(path).await;
+        assert_eq!(reply.header("location"), format!("https://other.example/x{path}"));
+    }
+    scene.until_published(1).await;
+    assert_eq!(scene.published(), ["Background fill example.com/fill@v1.0.0"]);
+    scene.worker(Does::Fills);
+    assert_eq!(scene.get("/example.com/m/@v/v1.0.0.info").await.status, 200);
+}
+
+#[tokio::test]
+async fn offline_only_what_is_stored_is_there() {
+    let scene = Scene::with(FrontendSettings { network: NetworkMode::Offline, ..proxy() }).await;
+    scene.store_version(MODULE, "v1.0.0-B", b"the zip").await;
+    // A list from before names what cannot be had.
+    let list = good(seconds_ago(1), versions(&["v1.0.0-B", "v1.1.0"]));
+    scene.store_answer(MODULE, &Question::List, list).await;
+    assert_eq!(scene.get(FILES[2]).await.text(), "the zip");
+    assert_eq!(scene.get(LIST).await.text(), "v1.0.0-B\n");
+    assert_eq!(scene.get(LATEST).await.text(), info("v1.0.0-B"));
+    for missing in ["/example.com/m/@v/list", "/example.com/m/@v/v1.0.0.info"] {
+        let reply = scene.get(missing).await;
+        assert_eq!(reply.status, 404);
+        assert!(reply.text().ends_with("this proxy is offline"), "{}", reply.text());
+    }
+    assert_eq!(scene.published(), [] as [&str; 0]);
+}
+
+#[tokio::test]
+async fn a_request_that_goes_round_in_a_circle_is_ended() {
+    let settings = FrontendSettings { deployment: "om".to_owned(), ..proxy() };
+    let scene = Scene::with(settings).await;
+    let reply = scene.get_with(FILES[0], "via", "1.1 oa, 1.1 om").await;
+    assert_eq!(reply.status, 508);
+    assert!(reply.text().starts_with("loop detected: example.com/Mod"), "{}", reply.text());
+    assert_eq!(scene.get_with(FILES[0], "via", "1.1 oa").await.status, 307);
+}
+
+/// Answers HEAD as anybody who is there.
+async fn alive(listener: TcpListener) {
+    loop {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut request = [0; 2048];
+        let _ = stream.read(&mut request).await;
+        let _ = stream.write_all(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n").await;
+    }
+}
+
+#[tokio::test]
+async fn nobody_is_sent_to_a_registry_that_is_down() {
+    let port = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address: SocketAddr = port.local_addr().unwrap();
+    drop(port);
+    let url = format!("http://{address}");
+    let scene = Scene::with(FrontendSettings { registry: Some(registry(&url)), ..proxy() }).await;
+    scene.store_version(MODULE, "v1.1.0", b"zip").await;
+    let shutdown = CancellationToken::new();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let served = tokio::spawn(serve(scene.frontend.clone(), listener, None, shutdown.clone()));
+    until(async || scene.get(FILES[0]).await.status == 503).await;
+    let reply = scene.get(FILES[0]).await;
+    assert_eq!(reply.header("retry-after"), "10");
+    assert!(reply.text().ends_with("the registry does not answer; ask again when it is back"));
+    assert_eq!(scene.metric("stoa_upstream_up").await, "0");
+    // What is here is served, and is the list.
+    assert_eq!(scene.get("/example.com/!mod/@v/v1.1.0.info").await.status, 200);
+    assert_eq!(scene.get(LIST).await.text(), "v1.1.0\n");
+
+    let registry = tokio::spawn(alive(TcpListener::bind(address).await.unwrap()));
+    until(async || scene.get(FILES[0]).await.status == 307).await;
+    assert_eq!(scene.metric("stoa_upstream_up").await, "1");
+    registry.abort();
+    shutdown.cancel();
+    served.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_module_whose_new_tag_cannot_wait_is_refreshed() {
+    let scene = Scene::with(FrontendSettings { wait: Duration::from_secs(20), ..proxy() }).await;
+    let old = good(seconds_ago(1), versions(&["v1.0.0"]));
+    scene.store_answer(MODULE, &Question::List, old).await;
+    assert_eq!(scene.get(LIST).await.text(), "v1.0.0\n");
+    let shutdown = CancellationToken::new();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let served = tokio::spawn(serve(scene.frontend.clone(), listener, None, shutdown.clone()));
+    scene.worker(Does::Answers(versions(&["v1.0.0", "v1.1.0"])));
+    let refresh = |module: &str| Request::post(format!("/admin/refresh?module={module}"));
+    let reply = scene.operate(refresh(MODULE)).await;
+    assert_eq!(reply.text(), r#"{"module":"example.com/Mod","versions":["v1.0.0","v1.1.0"]}"#);
+    assert_eq!(scene.published(), ["Interactive refresh example.com/Mod"]);
+    // Also where the list was in memory.
+    until(async || scene.get(LIST).await.text() == "v1.0.0\nv1.1.0\n").await;
+    for bad in ["", "no-dot", "a.b/../c"] {
+        assert_eq!(scene.operate(refresh(bad)).await.status, 400, "{bad}");
+    }
+    shutdown.cancel();
+    served.await.unwrap();
+}
