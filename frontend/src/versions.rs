@@ -33,7 +33,7 @@ pub(crate) struct ModuleVersion {
 pub(crate) enum Space {
     /// Info, mod and zip at the module's own path.
     Module,
-    /// Info and mod only, aside: the zip cannot exist.
+    /// Info and mod only, aside: the zip cannot exist, or was not to be had so far.
     ModOnly,
 }
 
@@ -122,16 +122,7 @@ impl Versions {
         if visible.entry.is_some() {
             return Ok(visible);
         }
-        let key = StorageKey::catalog_entry(&id.module, &id.version);
-        let entry = match read_small(&*self.storage, &key).await? {
-            None => None,
-            // Not to be taken for none: which bytes belong together is not known then.
-            Some((bytes, _)) => {
-                let entry: CatalogEntry = serde_json::from_slice(&bytes)
-                    .map_err(|error| unavailable(&key, error.into()))?;
-                Some(Arc::new(entry))
-            }
-        };
+        let entry = read_entry(&*self.storage, id).await?.map(Arc::new);
         let visible = Visible { entry, ..visible };
         self.visible.insert(id.clone(), visible.clone());
         Ok(visible)
@@ -152,6 +143,25 @@ impl Versions {
         let seen = Visible { space, entry: None };
         self.visible.entry_by_ref(id).or_insert(seen).into_value()
     }
+}
+
+/// Whether the version can have no zip, as its catalog entry says.
+pub(crate) async fn has_no_zip(
+    storage: &dyn Storage,
+    id: &ModuleVersion,
+) -> Result<bool, StorageError> {
+    let entry = read_entry(storage, id).await?;
+    Ok(entry.is_some_and(|entry| entry.zip_refusal.is_some()))
+}
+
+async fn read_entry(
+    storage: &dyn Storage,
+    id: &ModuleVersion,
+) -> Result<Option<CatalogEntry>, StorageError> {
+    let key = StorageKey::catalog_entry(&id.module, &id.version);
+    let Some((bytes, _)) = read_small(storage, &key).await? else { return Ok(None) };
+    // Not to be taken for none: which bytes belong together is not known then.
+    serde_json::from_slice(&bytes).map(Some).map_err(|error| unavailable(&key, error.into()))
 }
 
 /// The stored answer to a question, empty if there is none. One that cannot be read, of a

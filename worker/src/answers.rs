@@ -20,6 +20,24 @@ pub(crate) async fn store_good(
     store(storage, module, question, &Answer { good, failure: None }).await
 }
 
+/// Stores what is known although the attempt failed. The origin's trouble stands beside
+/// it, for whoever asks how it is; that it has no answer needs no saying.
+pub(crate) async fn store_known(
+    storage: &dyn Storage,
+    module: &ModulePath,
+    question: &Question,
+    value: Value,
+    failure: &Failure,
+) -> Result<(), StorageError> {
+    let (at, meaning) = (Timestamp::now(), failure.meaning());
+    let failure = (!meaning.is_definite()).then(|| answer::Failure {
+        at,
+        meaning,
+        message: failure.client_message(),
+    });
+    store(storage, module, question, &Answer { good: Some(Good { at, value }), failure }).await
+}
+
 /// Stores a failed attempt. A definite failure replaces what was known before; any
 /// other stands beside it.
 pub(crate) async fn store_failure(

@@ -4,6 +4,7 @@ use stoa_shared::{answer::Meaning, storage::StorageError};
 
 use crate::{
     claim::ClaimError,
+    goproxy::GoProxyError,
     locate::LocateError,
     module_zip::ZipError,
     vcs::{VcsError, pack::ObjectError},
@@ -24,6 +25,12 @@ pub enum Failure {
     /// The repository cannot be read.
     #[error(transparent)]
     Vcs(#[from] VcsError),
+    /// An upstream, or the module proxy that a page names, has no answer.
+    #[error(transparent)]
+    Upstream(#[from] GoProxyError),
+    /// Nobody is asked (`STOA_NETWORK`). Says nothing of what there is elsewhere.
+    #[error("{0}: not stored here, and STOA_NETWORK is offline")]
+    Offline(String),
     /// A fetched object is missing or broken.
     #[error(transparent)]
     Object(#[from] ObjectError),
@@ -48,10 +55,12 @@ impl Failure {
     /// What the failure means for the client.
     pub fn meaning(&self) -> Meaning {
         match self {
-            Self::Absent(_) => Meaning::Absent,
+            // 404 on purpose: who goes on to the next proxy may do so.
+            Self::Absent(_) | Self::Offline(_) => Meaning::Absent,
             Self::Invalid(_) => Meaning::Invalid,
             Self::Locate(error) => error.meaning(),
             Self::Vcs(error) => vcs_meaning(error),
+            Self::Upstream(error) => error.meaning(),
             Self::Object(error) => object_meaning(error),
             // Names of hundreds of bytes fit neither a disk nor a bucket, nor a zip.
             Self::Storage(StorageError::NameTooLong { .. })
@@ -79,7 +88,22 @@ impl Failure {
             Self::Claim(ClaimError::Taken { .. })
                 | Self::Vcs(VcsError::Busy { .. })
                 | Self::Locate(LocateError::Busy { .. })
+                | Self::Upstream(GoProxyError::Busy { .. })
         )
+    }
+
+    /// Whether the version may be at the upstream in a moment: it was asked in the same
+    /// moment as our client, and fills its own storage first.
+    pub fn may_be_filled_upstream(&self) -> bool {
+        matches!(self, Self::Upstream(GoProxyError::Absent { .. }))
+    }
+
+    /// Whether the trouble is the origin's, or there is nobody to ask: what was known of it
+    /// before still holds.
+    pub fn leaves_what_is_known(&self) -> bool {
+        let is_trouble =
+            matches!(self.meaning(), Meaning::OriginUnavailable | Meaning::OriginTimeout);
+        !self.is_out_of_turn() && (is_trouble || matches!(self, Self::Offline(_)))
     }
 
     /// One line for the client. Troubles of our own are named, not described: what
@@ -138,6 +162,13 @@ mod tests {
                 VcsError::Unavailable { url: url(), reason: "r".into() }.into(),
                 Meaning::OriginUnavailable,
             ),
+            (GoProxyError::Absent { server: url(), reason: "r".into() }.into(), Meaning::Absent),
+            (GoProxyError::Refused { server: url(), reason: "r".into() }.into(), Meaning::Refused),
+            (
+                GoProxyError::InvalidData { server: url(), reason: "r".into() }.into(),
+                Meaning::OriginUnavailable,
+            ),
+            (Failure::Offline("x".into()), Meaning::Absent),
             (Failure::Internal("x".into()), Meaning::Internal),
         ];
         for (failure, meaning) in cases {

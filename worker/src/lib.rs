@@ -4,13 +4,16 @@
 //! [`locate`] finds the module's repository, [`vcs`] lists its refs, [`resolve`] decides
 //! which commit and directory the version is; the commit's tree is fetched once
 //! ([`repository`]), packed (`pack`, [`attributes`], [`module_zip`]) and recorded in
-//! the one write order (`record`). The consumer settles the delivery by its [`verdict`].
+//! the one write order (`record`). Where the operator names upstreams, these are asked
+//! first (`upstreams`, [`goproxy`]), and what they send is checked (`foreign_zip`) and
+//! recorded in the same way. The consumer settles the delivery by its [`verdict`].
 
 pub mod attributes;
 pub mod claim;
 pub mod consumer;
 pub mod egress;
 pub mod failure;
+pub mod goproxy;
 pub mod jobs;
 pub mod locate;
 pub mod module_zip;
@@ -26,6 +29,8 @@ pub mod verdict;
 
 mod answers;
 mod discovery_page;
+mod foreign_zip;
 mod pack;
 mod record;
 mod stored_zip;
+mod upstreams;

@@ -7,13 +7,15 @@ use stoa_shared::{
     catalog::{CatalogEntry, Status, StoredFile},
     module::{ModuleHash, ModulePath, Origin, Version, VersionInfo, hash_go_mod},
     storage::{
-        Body, ETag, ObjectMeta, StorageError, StorageKey, head_if_present, read_small, unavailable,
+        Body, ETag, ObjectMeta, Storage, StorageError, StorageKey, head_if_present, read_small,
+        unavailable,
     },
 };
 
 use crate::{
     claim::Claim,
     failure::Failure,
+    foreign_zip::ForeignZip,
     jobs::{Opened, Worker},
     pack::{Packed, Plan},
     resolve::Resolved,
@@ -29,7 +31,10 @@ impl Worker {
         version: &Version,
     ) -> Result<bool, Failure> {
         let entry = self.entry(module, version).await?;
-        if entry.as_ref().is_some_and(|entry| entry.zip.is_none()) {
+        // A zip that could not be had, but can exist, is asked for again.
+        let cannot_have_zip =
+            |entry: &CatalogEntry| entry.zip.is_none() && entry.zip_refusal.is_some();
+        if entry.as_ref().is_some_and(cannot_have_zip) {
             let info = self.etag(&StorageKey::mod_only_info(module, version)).await?;
             let go_mod = self.etag(&StorageKey::mod_only_go_mod(module, version)).await?;
             return Ok(info.is_some() && go_mod.is_some());
@@ -123,12 +128,39 @@ impl Worker {
         resolved: &Resolved,
     ) -> Result<VersionInfo, Failure> {
         let info = info(opened, resolved);
-        let recording = Recording { worker: self, claim, module, resolved, info };
+        let go_mod = resolved.go_mod.clone();
+        let recording = Recording { worker: self, claim, module, info, go_mod };
         let plan = Plan::make(&opened.repository, module, resolved, self.max_files);
         match plan.await? {
-            Ok(plan) => recording.store(plan).await,
-            Err(refusal) => recording.store_mod_only(refusal.to_string()).await,
+            Ok(plan) => recording.store(Zip::Planned(plan)).await,
+            Err(refusal) => recording.store_mod_only(Some(refusal.to_string())).await,
         }
+    }
+
+    /// Stores a claimed version that was seen to be incomplete from a server's files.
+    pub(crate) async fn record_foreign(
+        &self,
+        claim: &Claim,
+        module: &ModulePath,
+        documents: Documents,
+        zip: ForeignZip,
+    ) -> Result<VersionInfo, Failure> {
+        let Documents { info, go_mod } = documents;
+        let recording = Recording { worker: self, claim, module, info, go_mod };
+        recording.store(Zip::Foreign(zip)).await
+    }
+
+    /// The same where the server has no zip: what is there is served, and the zip is asked
+    /// for again by whoever needs it.
+    pub(crate) async fn record_without_zip(
+        &self,
+        claim: &Claim,
+        module: &ModulePath,
+        documents: Documents,
+    ) -> Result<VersionInfo, Failure> {
+        let Documents { info, go_mod } = documents;
+        let recording = Recording { worker: self, claim, module, info, go_mod };
+        recording.store_mod_only(None).await
     }
 
     async fn entry(
@@ -169,73 +201,120 @@ impl Worker {
     }
 }
 
+/// What a server says of a version.
+pub(crate) struct Documents {
+    pub(crate) info: VersionInfo,
+    /// The bytes of `.mod`.
+    pub(crate) go_mod: Bytes,
+}
+
+/// Where the zip's bytes come from.
+enum Zip {
+    /// A tree that is packed while it is written.
+    Planned(Plan),
+    /// A server's, checked.
+    Foreign(ForeignZip),
+}
+
+impl Zip {
+    async fn write(
+        &self,
+        storage: &dyn Storage,
+        key: &StorageKey,
+        replaced: Option<&ETag>,
+    ) -> Result<(Packed, ObjectMeta), Failure> {
+        match self {
+            Self::Planned(plan) => plan.write(storage, key, replaced).await,
+            Self::Foreign(zip) => zip.write(storage, key, replaced).await,
+        }
+    }
+
+    async fn sum(&self) -> Result<ModuleHash, Failure> {
+        match self {
+            Self::Planned(plan) => plan.sum().await,
+            Self::Foreign(zip) => Ok(zip.sum()),
+        }
+    }
+}
+
 /// One version on its way into storage.
 struct Recording<'a> {
     worker: &'a Worker,
     claim: &'a Claim,
     module: &'a ModulePath,
-    resolved: &'a Resolved,
     info: VersionInfo,
+    go_mod: Bytes,
 }
 
 impl Recording<'_> {
-    async fn store(self, plan: Plan) -> Result<VersionInfo, Failure> {
-        let (module, version) = (self.module, &self.resolved.version);
+    async fn store(self, zip: Zip) -> Result<VersionInfo, Failure> {
+        let (module, version) = (self.module, &self.info.version);
         let info_key = StorageKey::info(module, version);
-        let is_visible = self.worker.etag(&info_key).await?.is_some();
-        if is_visible {
-            self.check_visible().await?;
-        }
+        let is_visible = self.is_visible().await?;
         self.claim.check().await?;
         // Neither is seen before the entry and `.info`: they may be written side by side.
         let go_mod_key = StorageKey::go_mod(module, version);
         let (zip, go_mod) = tokio::try_join!(
-            self.store_zip(plan, is_visible),
+            self.store_zip(zip, is_visible),
             self.store_go_mod(&go_mod_key, is_visible)
         )?;
         self.store_entry(self.entry(go_mod, Some(zip), None)).await?;
         self.store_info(&info_key).await
     }
 
-    async fn store_mod_only(self, refusal: String) -> Result<VersionInfo, Failure> {
-        let (module, version) = (self.module, &self.resolved.version);
-        let info_key = StorageKey::mod_only_info(module, version);
-        let is_visible = self.worker.etag(&info_key).await?.is_some();
-        if self.worker.etag(&StorageKey::info(module, version)).await?.is_some() {
-            self.check_visible().await?;
-        }
-        let go_mod_key = StorageKey::mod_only_go_mod(module, version);
+    /// Stores what there is without a zip, which cannot exist if there is a `refusal`.
+    async fn store_mod_only(self, refusal: Option<String>) -> Result<VersionInfo, Failure> {
+        let (module, version) = (self.module, &self.info.version);
+        let is_visible = self.is_visible().await?;
         self.claim.check().await?;
-        let go_mod = self.store_go_mod(&go_mod_key, is_visible).await?;
-        self.store_entry(self.entry(go_mod, None, Some(refusal))).await?;
+        if is_visible {
+            // Readers look beside the `.info` that was copied in.
+            self.store_go_mod(&StorageKey::go_mod(module, version), true).await?;
+            if refusal.is_none() {
+                return self.worker.stored_info(module, version).await;
+            }
+        }
+        let info_key = StorageKey::mod_only_info(module, version);
+        let is_mod_only = self.worker.etag(&info_key).await?.is_some();
+        let go_mod_key = StorageKey::mod_only_go_mod(module, version);
+        let go_mod = self.store_go_mod(&go_mod_key, is_mod_only).await?;
+        self.store_entry(self.entry(go_mod, None, refusal)).await?;
         self.store_info(&info_key).await
     }
 
-    /// A version of which only a part was copied in is completed from the commit that
-    /// its `.info` is of, or not at all: what a reader gets belongs together.
-    async fn check_visible(&self) -> Result<(), Failure> {
-        let (module, version) = (self.module, &self.resolved.version);
-        let info = self.worker.stored_info(module, version).await?;
-        let hash = info.origin.as_ref().map(|origin| &*origin.hash).filter(|hash| !hash.is_empty());
-        let is_of_commit = match hash {
-            Some(hash) => hash == self.resolved.commit.to_string(),
-            None => info.time.is_none_or(|time| time == self.resolved.time),
-        };
-        if !is_of_commit {
-            return Err(self.conflict(".info"));
+    /// Whether the version is visible at the module's own path. What clients have seen of
+    /// it, there or aside, must be what we have: a version of which only a part is here is
+    /// completed from the commit that its `.info` is of, or not at all, because what a
+    /// reader gets belongs together.
+    async fn is_visible(&self) -> Result<bool, Failure> {
+        let (module, version) = (self.module, &self.info.version);
+        let own = (StorageKey::info(module, version), StorageKey::go_mod(module, version));
+        let aside = (
+            StorageKey::mod_only_info(module, version),
+            StorageKey::mod_only_go_mod(module, version),
+        );
+        let mut is_visible = false;
+        for (info_key, go_mod_key) in [&own, &aside] {
+            let storage = &*self.worker.storage;
+            let Some((info, _)) = read_small(storage, info_key).await? else { continue };
+            is_visible |= *info_key == own.0;
+            let info: VersionInfo = serde_json::from_slice(&info)
+                .map_err(|error| Failure::Internal(format!("{info_key}: {error}")))?;
+            if !is_of_one_commit(&info, &self.info) {
+                return Err(self.conflict(".info"));
+            }
+            let go_mod = read_small(storage, go_mod_key).await?;
+            if go_mod.is_some_and(|(go_mod, _)| go_mod != self.go_mod) {
+                return Err(self.conflict("go.mod"));
+            }
         }
-        let go_mod =
-            read_small(&*self.worker.storage, &StorageKey::go_mod(module, version)).await?;
-        if go_mod.is_some_and(|(go_mod, _)| go_mod != self.resolved.go_mod) {
-            return Err(self.conflict("go.mod"));
-        }
-        Ok(())
+        Ok(is_visible)
     }
 
     /// Writes the zip. An orphan is replaced; the zip of a visible version, which only
     /// lacks its entry, is kept if it is the same and never replaced.
-    async fn store_zip(&self, plan: Plan, is_visible: bool) -> Result<StoredFile, Failure> {
-        let key = StorageKey::zip(self.module, &self.resolved.version);
+    async fn store_zip(&self, zip: Zip, is_visible: bool) -> Result<StoredFile, Failure> {
+        let key = StorageKey::zip(self.module, &self.info.version);
         let storage = &*self.worker.storage;
         let lying_there = head_if_present(storage, &key).await?;
         let stored = |packed: Packed, meta: ObjectMeta| StoredFile {
@@ -245,17 +324,17 @@ impl Recording<'_> {
         };
         match lying_there {
             None => {
-                let (packed, meta) = plan.write(storage, &key, None).await?;
+                let (packed, meta) = zip.write(storage, &key, None).await?;
                 Ok(stored(packed, meta))
             }
             Some(meta) if is_visible => {
-                let ours = plan.sum().await?;
+                let ours = zip.sum().await?;
                 let theirs = crate::stored_zip::sum(storage, &key).await?;
                 self.agree("zip", &ours, &theirs)?;
                 Ok(StoredFile { sum: theirs, size: meta.size, etag: meta.etag })
             }
             Some(orphan) => {
-                let (packed, meta) = plan.write(storage, &key, Some(&orphan.etag)).await?;
+                let (packed, meta) = zip.write(storage, &key, Some(&orphan.etag)).await?;
                 Ok(stored(packed, meta))
             }
         }
@@ -266,14 +345,14 @@ impl Recording<'_> {
         key: &StorageKey,
         is_visible: bool,
     ) -> Result<StoredFile, Failure> {
-        let go_mod = &self.resolved.go_mod;
+        let go_mod = &self.go_mod;
         let sum = hash_go_mod(go_mod);
         let meta = self.create_or_replace(key, go_mod, is_visible, "go.mod").await?;
         Ok(StoredFile { sum, size: go_mod.len() as u64, etag: meta.etag })
     }
 
     async fn store_entry(&self, entry: CatalogEntry) -> Result<(), Failure> {
-        let key = StorageKey::catalog_entry(self.module, &self.resolved.version);
+        let key = StorageKey::catalog_entry(self.module, &self.info.version);
         let bytes = Bytes::from(serde_json::to_vec(&entry).expect("an entry always serialises"));
         self.claim.check().await?;
         self.create_or_replace(&key, &bytes, false, "catalog entry").await?;
@@ -290,7 +369,7 @@ impl Recording<'_> {
                 Ok(self.info)
             }
             Err(StorageError::AlreadyExists { .. }) => {
-                self.worker.stored_info(self.module, &self.resolved.version).await
+                self.worker.stored_info(self.module, &self.info.version).await
             }
             Err(error) => Err(error.into()),
         }
@@ -343,11 +422,27 @@ impl Recording<'_> {
 
     /// What clients have seen stays; that the origin says otherwise now is an alarm.
     fn conflict(&self, what: &str) -> Failure {
-        let (module, version) = (self.module, &self.resolved.version);
+        let (module, version) = (self.module, &self.info.version);
         tracing::error!(module.path = %module, module.version = %version, what, "origin differs from what is stored");
         Failure::Conflict(format!(
             "{module}@{version}: the stored {what} differs from the origin's"
         ))
+    }
+}
+
+/// Whether two `.info` may be of the same commit, as far as both say. One that was copied
+/// in, or a server's, need not name its commit.
+fn is_of_one_commit(theirs: &VersionInfo, ours: &VersionInfo) -> bool {
+    fn hash(info: &VersionInfo) -> Option<&str> {
+        let hash = info.origin.as_ref().map(|origin| &*origin.hash);
+        hash.filter(|hash| !hash.is_empty())
+    }
+    match (hash(theirs), hash(ours)) {
+        (Some(theirs), Some(ours)) => theirs == ours,
+        _ => match (theirs.time, ours.time) {
+            (Some(theirs), Some(ours)) => theirs == ours,
+            _ => true,
+        },
     }
 }
 

@@ -4,7 +4,7 @@ use std::{io, sync::Arc, time::Duration};
 
 use stoa_shared::{
     backends::{BackendError, root_certificates},
-    config::{Config, environment},
+    config::{Config, DeploymentId, NetworkMode, UpstreamChain, environment},
     metrics::Metrics,
     storage::Storage,
 };
@@ -13,9 +13,11 @@ use crate::{
     claim::Claims,
     discovery_page::DiscoveryPages,
     egress::{Egress, EgressConfig, ProxySettings, SetupError},
+    goproxy::GoProxies,
     jobs::Worker,
     locate::Locator,
     repository::{Repositories, RepositoryLimits},
+    upstreams::Upstreams,
     vcs::{
         git::{GitConfig, GitVcs},
         pack,
@@ -31,8 +33,14 @@ pub struct WorkerSettings {
     pub git: GitConfig,
     /// What is remembered of repositories.
     pub repositories: RepositoryLimits,
-    /// Most files that one version's tree may hold.
+    /// Most files that one version's tree, or its zip, may hold.
     pub max_files: u64,
+    /// Who is asked, and in which order.
+    pub upstream: UpstreamChain,
+    /// In whose name upstreams are asked.
+    pub deployment: DeploymentId,
+    /// Whether anything is fetched at all.
+    pub network: NetworkMode,
 }
 
 /// An exact version unknown to a ref listing older than this makes a new one
@@ -69,6 +77,9 @@ impl WorkerSettings {
                 snapshot_bytes: SNAPSHOT_BYTES,
             },
             max_files: config.vcs.max_files,
+            upstream: config.upstream.chain.clone(),
+            deployment: config.deployment.clone(),
+            network: config.network.mode,
         })
     }
 }
@@ -97,10 +108,14 @@ impl Worker {
         let rewrites = settings.egress.rewrites.clone();
         let egress = Egress::new(settings.egress)?;
         let git = Arc::new(GitVcs::new(egress.clone(), settings.git, metrics.clone())?);
+        let proxies = GoProxies::new(egress.clone(), &settings.deployment, metrics.clone());
         let pages = DiscoveryPages { egress, metrics: metrics.clone() };
         Ok(Self {
             locator: Locator::new(Arc::new(pages), rewrites),
             repositories: Arc::new(Repositories::new(git, storage.clone(), settings.repositories)),
+            upstreams: Upstreams::new(&settings.upstream),
+            proxies,
+            network: settings.network,
             storage,
             claims,
             refs_freshness,

@@ -1,15 +1,18 @@
 //! The sum of a zip that is in storage already: one that was copied in.
 
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, Seek, SeekFrom, Write};
 
 use futures_util::TryStreamExt;
-use sha2::{Digest, Sha256};
 use stoa_shared::{
-    module::{H1Builder, ModuleHash},
+    module::ModuleHash,
     storage::{GetOptions, Storage, StorageError, StorageKey},
 };
 
-use crate::{failure::Failure, repository::off_the_runtime};
+use crate::{
+    failure::Failure,
+    foreign_zip::{ArchiveError, sum_of},
+    repository::off_the_runtime,
+};
 
 /// Computes the `h1:` sum of the zip under `key` (go-modules §5). A zip's directory
 /// stands at its end, so it is spooled to a temporary file first.
@@ -33,37 +36,11 @@ pub(crate) async fn sum(storage: &dyn Storage, key: &StorageKey) -> Result<Modul
     off_the_runtime(move || {
         spool
             .seek(SeekFrom::Start(0))
-            .map_err(zip::result::ZipError::Io)
+            .map_err(ArchiveError::from)
             .and_then(|_| sum_of(spool))
             .map_err(|error| Failure::Conflict(format!("{name}: damaged zip: {error}")))
     })
     .await
-}
-
-/// The sum over all entries; an entry's name with a line break has no sum.
-fn sum_of(file: impl Read + Seek) -> Result<ModuleHash, zip::result::ZipError> {
-    let mut archive = zip::ZipArchive::new(file)?;
-    let mut builder = H1Builder::new();
-    for index in 0..archive.len() {
-        let mut entry = archive.by_index(index)?;
-        let mut digest = Sha256::new();
-        io::copy(&mut entry, &mut Hashing(&mut digest))?;
-        builder.add(entry.name()?, digest.finalize().into()).map_err(io::Error::other)?;
-    }
-    Ok(builder.finish())
-}
-
-struct Hashing<'a>(&'a mut Sha256);
-
-impl Write for Hashing<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.update(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }
 
 fn local(key: &StorageKey, error: &io::Error) -> Failure {

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use stoa_shared::queue::{Lane, Task};
+
 use crate::failure::Failure;
-use stoa_shared::queue::Task;
 
 /// One verdict per delivery; only the consumer carries it out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +17,8 @@ pub enum Verdict {
         after: Duration,
         /// One line for the log.
         reason: String,
+        /// Whether this attempt's failure is an outcome for whoever waits.
+        is_outcome: bool,
     },
     /// It was not its turn: look again later, and count no attempt.
     Postpone {
@@ -38,23 +41,47 @@ const LADDER: [Duration; 4] = [
     Duration::from_secs(600),
 ];
 
+/// The same for a version that the upstream does not have, where nobody waits: within a
+/// minute it has filled its own storage, or never will.
+const UPSTREAM_LADDER: [Duration; 3] =
+    [Duration::from_secs(5), Duration::from_secs(5), Duration::from_secs(30)];
+
 /// How long a job waits that others were at, or whose host others wait for.
 const POSTPONEMENT: Duration = Duration::from_secs(1);
 
 impl Verdict {
     /// The verdict over an `attempt` (1 is the first) that failed. Refreshes are not
     /// tried again: the next request for a stale answer asks for a new one.
-    pub fn of_failure(task: &Task, attempt: u32, failure: &Failure) -> Self {
+    pub fn of_failure(task: &Task, lane: Lane, attempt: u32, failure: &Failure) -> Self {
         if failure.is_out_of_turn() {
             return Self::Postpone { after: POSTPONEMENT };
         }
-        if !failure.is_worth_a_retry() || !matches!(task, Task::Fill { .. }) {
+        if !matches!(task, Task::Fill { .. }) {
             return Self::Done;
         }
+        let step = attempt.saturating_sub(1) as usize;
         let reason = failure.to_string();
-        match LADDER.get(attempt.saturating_sub(1) as usize) {
-            Some(after) => Self::Retry { after: *after, reason },
+        if lane == Lane::Background
+            && failure.may_be_filled_upstream()
+            && let Some(after) = UPSTREAM_LADDER.get(step)
+        {
+            return Self::Retry { after: *after, reason, is_outcome: false };
+        }
+        if !failure.is_worth_a_retry() {
+            return Self::Done;
+        }
+        match LADDER.get(step) {
+            Some(after) => Self::Retry { after: *after, reason, is_outcome: true },
             None => Self::Reject { reason },
+        }
+    }
+
+    /// Whether the failure that led to it is an outcome, to be stored and announced.
+    pub fn is_outcome(&self) -> bool {
+        match self {
+            Self::Done | Self::Reject { .. } => true,
+            Self::Retry { is_outcome, .. } => *is_outcome,
+            Self::Postpone { .. } => false,
         }
     }
 }
@@ -63,28 +90,52 @@ impl Verdict {
 mod tests {
     use super::*;
 
+    use crate::goproxy::GoProxyError;
+
+    fn fill() -> Task {
+        Task::Fill { module: "example.com/m".parse().unwrap(), version: "v1.0.0".parse().unwrap() }
+    }
+
+    /// The waits in seconds before the next attempt of each verdict, and its last one.
+    fn climb(lane: Lane, failure: &Failure) -> (Vec<u64>, Verdict) {
+        let mut waits = Vec::new();
+        for attempt in 1.. {
+            match Verdict::of_failure(&fill(), lane, attempt, failure) {
+                Verdict::Retry { after, is_outcome, .. } => {
+                    assert_eq!(is_outcome, !failure.may_be_filled_upstream());
+                    waits.push(after.as_secs());
+                }
+                last => return (waits, last),
+            }
+        }
+        unreachable!("every ladder ends")
+    }
+
     #[test]
     fn a_fill_climbs_the_ladder_and_falls_into_the_dead_letters() {
-        let task = Task::Fill {
-            module: "example.com/m".parse().unwrap(),
-            version: "v1.0.0".parse().unwrap(),
-        };
         let failure = Failure::Internal("disk full".into());
-        let waits: Vec<_> = (1..=5)
-            .map(|attempt| match Verdict::of_failure(&task, attempt, &failure) {
-                Verdict::Retry { after, .. } => after.as_secs(),
-                Verdict::Reject { reason } => {
-                    assert_eq!(reason, "disk full");
-                    0
-                }
-                verdict => panic!("{verdict:?}"),
-            })
-            .collect();
-        assert_eq!(waits, [5, 30, 120, 600, 0]);
-        assert_eq!(
-            Verdict::of_failure(&task, 1, &Failure::Absent("no such tag".into())),
-            Verdict::Done
-        );
+        for lane in [Lane::Interactive, Lane::Background] {
+            let buried = Verdict::Reject { reason: "disk full".into() };
+            assert_eq!(climb(lane, &failure), (vec![5, 30, 120, 600], buried));
+            let absent = Failure::Absent("no such tag".into());
+            assert_eq!(climb(lane, &absent), (vec![], Verdict::Done));
+        }
+    }
+
+    #[test]
+    fn an_upstream_has_a_minute_to_fill_its_storage_unless_somebody_waits() {
+        let server = || "go.example.org".to_owned();
+        let absent = GoProxyError::Absent { server: server(), reason: "unknown".into() }.into();
+        assert_eq!(climb(Lane::Background, &absent), (vec![5, 5, 30], Verdict::Done));
+        assert_eq!(climb(Lane::Interactive, &absent), (vec![], Verdict::Done));
+        let refused = GoProxyError::Refused { server: server(), reason: "excluded".into() }.into();
+        assert_eq!(climb(Lane::Background, &refused), (vec![], Verdict::Done));
+        let trouble = GoProxyError::Timeout { server: server(), seconds: 60 }.into();
+        assert_eq!(climb(Lane::Background, &trouble).0, [5, 30, 120, 600]);
+        let busy = GoProxyError::Busy { server: server() }.into();
+        let verdict = Verdict::of_failure(&fill(), Lane::Background, 1, &busy);
+        assert_eq!(verdict, Verdict::Postpone { after: POSTPONEMENT });
+        assert!(!verdict.is_outcome());
     }
 
     #[test]
@@ -92,7 +143,7 @@ mod tests {
         let task = Task::List { module: "example.com/m".parse().unwrap() };
         let subject = "example.com/m".to_owned();
         let taken = Failure::Claim(crate::claim::ClaimError::Taken { subject });
-        let verdict = Verdict::of_failure(&task, 9, &taken);
+        let verdict = Verdict::of_failure(&task, Lane::Interactive, 9, &taken);
         assert_eq!(verdict, Verdict::Postpone { after: POSTPONEMENT });
     }
 
@@ -100,6 +151,6 @@ mod tests {
     fn a_refresh_is_asked_for_again_by_the_next_request() {
         let task = Task::List { module: "example.com/m".parse().unwrap() };
         let failure = Failure::Internal("disk full".into());
-        assert_eq!(Verdict::of_failure(&task, 1, &failure), Verdict::Done);
+        assert_eq!(Verdict::of_failure(&task, Lane::Interactive, 1, &failure), Verdict::Done);
     }
 }

@@ -41,7 +41,7 @@ use crate::{
     registry::Registry,
     state::Frontend,
     versions::{ModuleVersion, Space, Visible, read_answer},
-    waits,
+    waits::{self, WaitOver},
 };
 
 /// A version never changes: a week, as is practice elsewhere (go-modules §1.10).
@@ -84,9 +84,16 @@ pub(super) async fn serve(
     match decide(false) {
         Decision::Redirect { to, fill } => serving.redirect(to, fill).await,
         Decision::Wait { .. } => {
-            serving.fill().await?;
+            let (waits, request) = (&holdings.waits, &asked.request);
+            let (module, question) = (&id.module, id.question());
+            serving.filled(waits.outcome(module, &question, request, None).await)?;
             // The fill was for the version; what it made of this file is seen now.
-            match serving.stored().await? {
+            let mut response = serving.stored().await?;
+            if response.is_none() && file == File::Zip {
+                serving.filled(waits.zip_outcome(module, &question, request).await)?;
+                response = serving.stored().await?;
+            }
+            match response {
                 Some(response) => Ok((Outcome::Miss, response)),
                 None => Err(ApiError::damaged(&serving.subject, None)),
             }
@@ -140,7 +147,11 @@ impl Serving<'_> {
             let Some(visible) = self.storage(versions.find(self.id).await)? else {
                 return Ok(None);
             };
-            let source = self.source(visible).await?;
+            let Some(source) = self.source(visible).await? else {
+                // It may be there, under another name, as soon as somebody has asked for it.
+                versions.forget(self.id);
+                return Ok(None);
+            };
             match self.read(&source).await {
                 Ok(response) => return Ok(Some(response)),
                 Err(StorageError::NotFound { .. }) => {
@@ -163,13 +174,14 @@ impl Serving<'_> {
         self.whole(&key, object).await.map(Some).map_err(|error| self.unreadable(error))
     }
 
-    /// Where the file lies, and the entity tag that it must carry.
-    async fn source(&self, visible: Visible) -> Result<Source, ApiError> {
+    /// Where the file lies, and the entity tag that it must carry; `None` for a zip that was
+    /// not to be had when the other files were.
+    async fn source(&self, visible: Visible) -> Result<Option<Source>, ApiError> {
         match self.file {
             File::Info | File::GoMod => {
                 self.have_recorded(&visible);
                 let recorded = visible.entry.map(|entry| entry.go_mod.clone());
-                Ok(Source { key: self.id.go_mod_key(visible.space), recorded })
+                Ok(Some(Source { key: self.id.go_mod_key(visible.space), recorded }))
             }
             File::Zip => {
                 let looked_up = self.holdings.versions.with_entry(self.id, visible).await;
@@ -178,13 +190,15 @@ impl Serving<'_> {
                 let entry = visible.entry.as_deref();
                 // Also where `.info` and go.mod were copied in beside no zip.
                 let refusal = entry.and_then(|entry| entry.zip_refusal.as_deref());
-                if visible.space == Space::ModOnly || refusal.is_some() {
-                    let reason = refusal.unwrap_or("its zip cannot be made");
+                if let Some(reason) = refusal {
                     let message = format!("{}: {reason}", self.subject);
                     return Err(ApiError::new(Trouble::Invalid, message));
                 }
+                if visible.space == Space::ModOnly {
+                    return Ok(None);
+                }
                 let recorded = entry.and_then(|entry| entry.zip.clone());
-                Ok(Source { key: self.id.zip_key(), recorded })
+                Ok(Some(Source { key: self.id.zip_key(), recorded }))
             }
         }
     }
@@ -303,11 +317,8 @@ impl Serving<'_> {
         Ok(response.map(Body::new))
     }
 
-    /// Has the version filled, together with everyone who waits for it.
-    async fn fill(&self) -> Result<(), ApiError> {
-        let waits = &self.holdings.waits;
-        let (module, question) = (&self.id.module, self.id.question());
-        let outcome = waits.outcome(module, &question, &self.asked.request, None).await;
+    /// What a wait for a fill means for this request.
+    fn filled(&self, outcome: Result<waits::Outcome, WaitOver>) -> Result<(), ApiError> {
         match outcome.map_err(|over| ApiError::wait_over(&self.subject, over))? {
             waits::Outcome::Filled | waits::Outcome::Answered(_) => Ok(()),
             waits::Outcome::Failed(failure) => {

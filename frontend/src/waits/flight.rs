@@ -18,7 +18,7 @@ use super::{Outcome, Parts};
 use crate::{
     background::publish,
     freshness::{Ending, Marks, Standing, ending, ending_of_finished, standing},
-    versions::{ModuleVersion, Space, read_answer},
+    versions::{ModuleVersion, Space, has_no_zip, read_answer},
 };
 
 /// Storage is looked at this often while waiting: a completion may get lost.
@@ -35,6 +35,9 @@ const RECOVERY_INTERVAL: Duration = Duration::from_millis(200);
 pub(super) enum Purpose {
     /// Something that is not in storage.
     Find,
+    /// The zip of a version whose other files are in storage: it was not to be had with
+    /// them, but may be now.
+    FindZip,
     /// Something in storage whose parts do not fit together: only the end of a job counts.
     Mend,
 }
@@ -163,18 +166,25 @@ impl Asking {
         }
     }
 
-    /// Whether the version is there, with or without a zip that can exist. In a tree
-    /// that was copied in, `.info` may lie there without the other files.
+    /// Whether the version is there as far as it is asked for. In a tree that was copied
+    /// in, `.info` may lie there without the other files, and an upstream may have them
+    /// without the zip; only where that cannot exist nobody needs to wait for it.
     async fn is_filled(&self, version: &Version) -> Result<bool, StorageError> {
         let id = ModuleVersion { module: self.module.clone(), version: version.clone() };
         let storage = &*self.parts.storage;
         let present = async |key| Ok(head_if_present(storage, &key).await?.is_some());
-        let whole = async {
+        let own = async {
             Ok(present(id.info_key(Space::Module)).await?
                 && present(id.go_mod_key(Space::Module)).await?
-                && present(id.zip_key()).await?)
+                && (self.purpose != Purpose::FindZip || present(id.zip_key()).await?))
         };
-        match futures_util::join!(whole, present(id.info_key(Space::ModOnly))) {
+        let aside = async {
+            match self.purpose {
+                Purpose::FindZip => has_no_zip(storage, &id).await,
+                Purpose::Find | Purpose::Mend => present(id.info_key(Space::ModOnly)).await,
+            }
+        };
+        match futures_util::join!(own, aside) {
             (Ok(true), _) | (_, Ok(true)) => Ok(true),
             (Err(error), _) | (_, Err(error)) => Err(error),
             (Ok(false), Ok(false)) => Ok(false),

@@ -126,6 +126,16 @@ impl Waits {
         self.wait(module, question, Purpose::Find, request, wait).await
     }
 
+    /// The same for the zip of a version whose other files are there.
+    pub(crate) async fn zip_outcome(
+        &self,
+        module: &ModulePath,
+        question: &Question,
+        request: &RequestId,
+    ) -> Result<Outcome, WaitOver> {
+        self.wait(module, question, Purpose::FindZip, request, self.parts.wait).await
+    }
+
     /// Has a worker look after a version whose stored files do not fit together, and
     /// waits until it has.
     pub(crate) async fn mended(

@@ -9,7 +9,7 @@ use stoa_shared::{answer::Meaning, queue::Queue};
 
 use crate::{
     scene::{Scene, failed, fill, go_mod, info, seconds_ago, until},
-    worker::Does,
+    worker::{Does, store_mod_only},
 };
 
 const INFO: &str = "/example.com/m/@v/v1.0.0.info";
@@ -173,6 +173,43 @@ async fn a_mod_only_version_has_no_zip_and_says_why() {
         assert_eq!((reply.status, reply.text()), (StatusCode::OK, body.as_str()), "{path}");
     }
     assert_eq!(scene.published().len(), 1);
+}
+
+#[tokio::test]
+async fn a_zip_that_was_not_to_be_had_is_no_hindrance_for_the_rest() {
+    let scene = Scene::new().await;
+    scene.worker(Does::FillsWithoutZip("no zip (says go.example.org)"));
+    for _ in 0..2 {
+        let zip = scene.get(ZIP).await;
+        let expected = "not found: example.com/m@v1.0.0: no zip (says go.example.org)";
+        assert_eq!((zip.status.as_u16(), zip.text()), (404, expected));
+        assert_eq!(scene.get(INFO).await.status, 200);
+        assert_eq!(scene.get(GO_MOD).await.status, 200);
+    }
+    // The absence is remembered, and a HEAD never asks.
+    let asked = scene.published().len();
+    assert_eq!(scene.head(ZIP).await.status, 404);
+    assert!(asked <= 2 && scene.published().len() == asked, "{:?}", scene.published());
+    // Another frontend's request may have brought it.
+    scene.store_version("example.com/m", "v1.0.0", b"the zip").await;
+    assert_eq!(scene.get(ZIP).await.text(), "the zip");
+}
+
+#[tokio::test]
+async fn a_zip_that_was_not_to_be_had_is_asked_for_again() {
+    let scene = Scene::new().await;
+    let (module, version) = ("example.com/m".parse().unwrap(), "v1.0.0".parse().unwrap());
+    store_mod_only(&scene.storage.inner, &module, &version, None).await;
+    let old = failed(seconds_ago(11), Meaning::Absent, "no zip");
+    scene.store_answer("example.com/m", &fill("v1.0.0"), old).await;
+    assert_eq!(scene.get(GO_MOD).await.status, 200);
+    assert_eq!(scene.published(), [] as [&str; 0]);
+    let zip = scene.begin(ZIP);
+    scene.until_published(1).await;
+    scene.worker(Does::Fills);
+    let zip = zip.await.unwrap();
+    assert_eq!((zip.status.as_u16(), zip.text()), (200, "the zip"));
+    assert_eq!(scene.get(INFO).await.status, 200);
 }
 
 #[tokio::test]

@@ -18,6 +18,8 @@ pub(crate) enum Does {
     Fills,
     /// Stores `.info` and `.mod` aside: there can be no zip.
     FillsModOnly(&'static str),
+    /// Stores `.info` and `.mod` aside, and that the zip was not to be had.
+    FillsWithoutZip(&'static str),
     /// Stores a good answer.
     Answers(Value),
     /// Stores why not, beside the good answer that may be there.
@@ -41,6 +43,24 @@ pub(crate) async fn store_version(
     put(StorageKey::info(module, version), info(version.as_str()).into_bytes()).await;
 }
 
+/// Stores what there is of a version without a zip, and why there can be none, if so.
+pub(crate) async fn store_mod_only(
+    storage: &DiskStorage,
+    module: &ModulePath,
+    version: &Version,
+    refusal: Option<&str>,
+) {
+    let put =
+        async |key: StorageKey, bytes: Vec<u8>| storage.put(&key, bytes.into()).await.unwrap();
+    let go_mod = go_mod(module.as_str()).into_bytes();
+    let go_mod = put(StorageKey::mod_only_go_mod(module, version), go_mod).await;
+    let entry = CatalogEntry { zip_refusal: refusal.map(str::to_owned), ..entry(&go_mod, None) };
+    let entry = serde_json::to_vec(&entry).unwrap();
+    put(StorageKey::catalog_entry(module, version), entry).await;
+    let info = info(version.as_str()).into_bytes();
+    put(StorageKey::mod_only_info(module, version), info).await;
+}
+
 /// Does the task.
 pub(crate) async fn work(storage: &dyn Storage, task: &Task, does: Does) {
     let put =
@@ -59,14 +79,12 @@ pub(crate) async fn work(storage: &dyn Storage, task: &Task, does: Does) {
             store_version(storage, module, version, b"the zip").await;
         }
         (Does::FillsModOnly(reason), Task::Fill { version, .. }) => {
-            let go_mod = go_mod(module.as_str()).into_bytes();
-            let go_mod = put(StorageKey::mod_only_go_mod(module, version), go_mod).await;
-            let entry =
-                CatalogEntry { zip_refusal: Some(reason.to_owned()), ..entry(&go_mod, None) };
-            let entry = serde_json::to_vec(&entry).unwrap();
-            put(StorageKey::catalog_entry(module, version), entry).await;
-            let info = info(version.as_str()).into_bytes();
-            put(StorageKey::mod_only_info(module, version), info).await;
+            store_mod_only(storage, module, version, Some(reason)).await;
+        }
+        (Does::FillsWithoutZip(reason), Task::Fill { version, .. }) => {
+            store_mod_only(storage, module, version, None).await;
+            let answer = failed(Timestamp::now(), Meaning::Absent, reason);
+            put(answer_key, serde_json::to_vec(&answer).unwrap()).await;
         }
         (Does::Answers(value), _) => {
             let answer = good(Timestamp::now(), value);

@@ -19,6 +19,11 @@ impl Secret {
         &self.0
     }
 
+    /// Whether there is nothing to hide.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Whether `candidate` is the secret. Compares digests, so that the time it takes
     /// tells nothing about how much of a guess is right.
     pub fn matches(&self, candidate: &str) -> bool {

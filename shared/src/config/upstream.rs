@@ -187,10 +187,14 @@ impl FromStr for UpstreamServer {
         };
         let credentials = match (url.username(), url.password()) {
             ("", None) => None,
-            (user, password) => Some(UpstreamCredentials {
-                user: decoded(user)?,
-                password: decoded(password.unwrap_or_default())?.parse()?,
-            }),
+            (user, password) => {
+                let user = decoded(user)?;
+                if user.contains(|letter: char| letter == ':' || letter.is_control()) {
+                    return Err(InvalidValue::new("the user name has a colon or is no line"));
+                }
+                let password = decoded(password.unwrap_or_default())?.parse()?;
+                Some(UpstreamCredentials { user, password })
+            }
         };
         if url.set_username("").is_err() || url.set_password(None).is_err() {
             return Err(InvalidValue::new(EXPECTED));
@@ -296,6 +300,8 @@ mod tests {
             "https://u:hunter2@a/#x",
             "https://u:%ff@a/hunter2",
             "https://u:hunter2%0a@a/",
+            "https://u%0a:hunter2@a/",
+            "https://u%3av:hunter2@a/",
         ] {
             let refusal = bad.parse::<UpstreamChain>().unwrap_err().to_string();
             assert!(!refusal.contains("hunter2"), "{bad}: {refusal}");

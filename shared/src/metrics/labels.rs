@@ -152,7 +152,7 @@ labels! {
         Page = "page",
     }
 
-    /// How a request to a repository or its host ended.
+    /// How a request to a repository, its host or an upstream ended.
     VcsOutcome as "outcome" {
         /// Answered.
         Ok = "ok",

@@ -83,6 +83,10 @@ descriptions! {
         "Requests to repositories and their hosts.";
     VCS_RECEIVED_BYTES: "stoa_vcs_received_bytes_total", Counter, "bytes", [],
         "Bytes received from repositories and their hosts.";
+    UPSTREAM_REQUESTS: "stoa_upstream_requests_total", Counter, "requests", [Endpoint, VcsOutcome],
+        "Requests of workers to upstreams and to the module proxies that pages name, by what was asked for and how it was answered.";
+    UPSTREAM_RECEIVED_BYTES: "stoa_upstream_received_bytes_total", Counter, "bytes", [],
+        "Bytes of documents and zips received from them.";
 }
 
 /// The label is the program's version: the one set that grows, by one with a release.
@@ -108,6 +112,8 @@ pub struct Metrics {
     stored_versions: IntCounter,
     vcs_requests: Family2<VcsOperation, VcsOutcome, IntCounter>,
     vcs_received_bytes: IntCounter,
+    upstream_requests: Family2<Endpoint, VcsOutcome, IntCounter>,
+    upstream_received_bytes: IntCounter,
 }
 
 impl Metrics {
@@ -128,6 +134,7 @@ impl Metrics {
         let jobs = counters(&registry, &JOBS);
         let job_duration = histograms(&registry, &JOB_DURATION);
         let vcs_requests = counters(&registry, &VCS_REQUESTS);
+        let upstream_requests = counters(&registry, &UPSTREAM_REQUESTS);
         Self {
             requests: Family2::new(|labels| requests.with_label_values(labels)),
             request_duration: Family::new(|labels| request_duration.with_label_values(labels)),
@@ -148,6 +155,9 @@ impl Metrics {
             stored_versions: counters(&registry, &STORED_VERSIONS).with_label_values::<&str>(&[]),
             vcs_requests: Family2::new(|labels| vcs_requests.with_label_values(labels)),
             vcs_received_bytes: counters(&registry, &VCS_RECEIVED_BYTES)
+                .with_label_values::<&str>(&[]),
+            upstream_requests: Family2::new(|labels| upstream_requests.with_label_values(labels)),
+            upstream_received_bytes: counters(&registry, &UPSTREAM_RECEIVED_BYTES)
                 .with_label_values::<&str>(&[]),
             registry,
         }
@@ -244,6 +254,16 @@ impl Metrics {
     /// Bytes received from repositories and their hosts.
     pub fn vcs_received_bytes(&self) -> &IntCounter {
         &self.vcs_received_bytes
+    }
+
+    /// Requests to servers that speak the GOPROXY protocol.
+    pub fn upstream_requests(&self, endpoint: Endpoint, outcome: VcsOutcome) -> &IntCounter {
+        self.upstream_requests.get(endpoint, outcome)
+    }
+
+    /// Bytes received from such servers.
+    pub fn upstream_received_bytes(&self) -> &IntCounter {
+        &self.upstream_received_bytes
     }
 
     /// All metrics in the Prometheus text format.

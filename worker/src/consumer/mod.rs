@@ -103,8 +103,15 @@ impl Slot {
         };
         let verdict = match &outcome {
             Ok(()) => Verdict::Done,
-            Err(failure) => Verdict::of_failure(&job.task, delivery.attempt, failure),
+            Err(failure) => {
+                Verdict::of_failure(&job.task, delivery.lane, delivery.attempt, failure)
+            }
         };
+        if let Err(failure) = &outcome
+            && verdict.is_outcome()
+        {
+            self.worker.store_failure(&job.task, failure).await;
+        }
         self.report(&job, &outcome, &verdict, started.elapsed());
         let key = job.key();
         match verdict {
@@ -118,9 +125,9 @@ impl Slot {
             }
             // Whoever hears of the failure and asks again must find the job waiting for
             // its retry, or the new request would be taken for one that still runs.
-            Verdict::Retry { after, reason } => {
+            Verdict::Retry { after, reason, is_outcome } => {
                 self.queue.retry(delivery, after, &reason).await?;
-                self.queue.announce(&key).await
+                if is_outcome { self.queue.announce(&key).await } else { Ok(()) }
             }
             Verdict::Postpone { after } => self.queue.release(delivery, after).await,
             Verdict::Reject { reason } => {
@@ -140,22 +147,20 @@ impl Slot {
             self.shutdown.cancelled().await;
             tokio::time::sleep(self.grace).await;
         };
-        let failure = tokio::select! {
-            outcome = &mut running => match outcome {
-                Ok(outcome) => return Some(outcome),
-                Err(error) => Failure::Internal(format!("the job's task failed: {error}")),
-            },
+        tokio::select! {
+            outcome = &mut running => Some(outcome.unwrap_or_else(|error| {
+                Err(Failure::Internal(format!("the job's task failed: {error}")))
+            })),
             () = tokio::time::sleep(JOB_DEADLINE) => {
                 running.abort();
-                Failure::Internal(format!("not done within {} s", JOB_DEADLINE.as_secs()))
+                let limit = JOB_DEADLINE.as_secs();
+                Some(Err(Failure::Internal(format!("not done within {limit} s"))))
             }
             () = cut_off => {
                 running.abort();
-                return None;
+                None
             }
-        };
-        self.worker.store_failure(&job.task, &failure).await;
-        Some(Err(failure))
+        }
     }
 
     fn report(&self, job: &Job, outcome: &Result<(), Failure>, verdict: &Verdict, took: Duration) {

@@ -4,6 +4,7 @@ use std::{path::Path, sync::Mutex};
 
 use async_trait::async_trait;
 use stoa_shared::{
+    config::{NetworkMode, UpstreamChain},
     queue::{Completion, DeadLetter, Depth, EmbeddedQueue, JobKey, Lane},
     storage::DiskStorage,
 };
@@ -102,6 +103,9 @@ async fn worker(directory: &Path) -> Worker {
             snapshot_bytes: 1 << 20,
         },
         max_files: 100,
+        upstream: UpstreamChain::direct(),
+        deployment: "om".parse().unwrap(),
+        network: NetworkMode::Online,
     };
     let storage = DiskStorage::open(directory.to_owned()).await.unwrap();
     Worker::new(settings, Arc::new(storage), Claims::alone(), Arc::new(Metrics::new())).unwrap()

@@ -48,6 +48,10 @@ pub enum Trust {
     /// The operator (`STOA_VCS_REWRITE`): plain HTTP, any port and private addresses
     /// are allowed. A redirect to another origin is [`Trust::Foreign`] again.
     Named,
+    /// The operator's own server (`STOA_UPSTREAM`): like [`Trust::Named`], and as long as
+    /// its host has no public address it may redirect to other such hosts, because whoever
+    /// runs it runs them, too (design §8).
+    Upstream,
     /// A module path, a meta tag or a redirect: HTTPS to public addresses only.
     Foreign,
 }
@@ -209,7 +213,7 @@ impl Egress {
             None => return Err(EgressError::refused(url, "the URL names no host")),
         };
         let found = match trust {
-            Trust::Named => resolver::lookup(host).await,
+            Trust::Named | Trust::Upstream => resolver::lookup(host).await,
             Trust::Foreign => self.shared.resolver.checked(host).await,
         };
         match found {
@@ -243,7 +247,7 @@ impl Egress {
         for _ in 0..=REDIRECT_LIMIT {
             self.check(&url, trust)?;
             let client = match trust {
-                Trust::Named => &self.shared.named,
+                Trust::Named | Trust::Upstream => &self.shared.named,
                 Trust::Foreign => &self.shared.foreign,
             };
             let mut builder = client.request(method.clone(), url.clone()).headers(headers.clone());
@@ -272,13 +276,33 @@ impl Egress {
                 return Err(EgressError::refused(&url, "redirects from https to another scheme"));
             }
             if target.origin() != url.origin() {
-                trust = Trust::Foreign;
+                if trust != Trust::Upstream || !self.is_internal(&url).await {
+                    trust = Trust::Foreign;
+                }
                 headers.remove(AUTHORIZATION);
                 headers.remove(COOKIE);
             }
             url = target;
         }
         Err(EgressError::refused(&url, format!("more than {REDIRECT_LIMIT} redirects")))
+    }
+
+    /// Whether the URL's host has no public address at all. One that cannot be resolved,
+    /// because only a proxy knows it, does not count as internal.
+    async fn is_internal(&self, url: &Url) -> bool {
+        let nothing = AllowList::default();
+        match url.host() {
+            Some(Host::Ipv4(address)) => !nothing.allows(address.into()),
+            Some(Host::Ipv6(address)) => !nothing.allows(address.into()),
+            Some(Host::Domain(host)) => match resolver::lookup(host).await {
+                Ok(found) => {
+                    let is_public = |address: &SocketAddr| nothing.allows(address.ip());
+                    !found.is_empty() && !found.iter().any(is_public)
+                }
+                Err(_) => false,
+            },
+            None => false,
+        }
     }
 
     /// The rules on URLs; those on addresses behind names are the resolver's.
@@ -290,11 +314,11 @@ impl Egress {
         let Some(host) = url.host() else { return refuse("the URL names no host") };
         match (trust, url.scheme()) {
             (_, "https") => {}
-            (Trust::Named, "http") => return Ok(()),
+            (Trust::Named | Trust::Upstream, "http") => return Ok(()),
             (Trust::Foreign, "http") => return refuse("only https is allowed here"),
             _ => return refuse("the scheme is not allowed"),
         }
-        if trust == Trust::Named {
+        if trust != Trust::Foreign {
             return Ok(());
         }
         if !matches!(url.port_or_known_default(), Some(80 | 443)) {

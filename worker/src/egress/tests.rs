@@ -93,6 +93,33 @@ async fn a_redirect_from_a_named_host_to_another_origin_is_foreign() {
 }
 
 #[tokio::test]
+async fn an_internal_upstream_may_redirect_to_internal_hosts() {
+    let store = server(Options::default().with_page("/zip", FixedPage::html("bytes"))).await;
+    let options = Options::default()
+        .with_page("/signed", FixedPage::redirect(307, &format!("{}/zip?signature=x", store.url())))
+        .with_page("/file", FixedPage::redirect(302, "file:///etc/passwd"))
+        .with_page("/named", FixedPage::redirect(302, "http://user:hunter2@127.0.0.1/"));
+    let upstream = server(options).await;
+    let mut asked = request(&format!("{}/signed", upstream.url()), Trust::Upstream);
+    asked.headers.insert(AUTHORIZATION, HeaderValue::from_static("Basic aHVudGVyMg=="));
+    let mut response = egress().get(asked).await.unwrap();
+    assert_eq!(response.chunk().await.unwrap().unwrap(), "bytes");
+    assert_eq!(response.trust(), Trust::Upstream);
+    assert_eq!(store.counts().pages, 1);
+    for (path, expected) in [("/file", "no host"), ("/named", "credentials")] {
+        let reason = refusal(&format!("{}{path}", upstream.url()), Trust::Upstream).await;
+        assert!(reason.contains(expected), "{path}: {reason}");
+    }
+    for host in ["127.0.0.1", "localhost", "10.1.2.3", "[::1]"] {
+        let url = format!("http://{host}/").parse().unwrap();
+        assert!(egress().is_internal(&url).await, "{host}");
+    }
+    for public in ["http://1.1.1.1/", "https://[2606:4700::1111]/", "https://absent.invalid/"] {
+        assert!(!egress().is_internal(&public.parse().unwrap()).await, "{public}");
+    }
+}
+
+#[tokio::test]
 async fn a_post_is_redirected_with_its_body_but_not_by_303() {
     let options = Options::default()
         .with_page("/kept", FixedPage::redirect(301, "/end"))

@@ -1,13 +1,15 @@
 //! One handler per kind of job; each is idempotent and may be cut off anywhere.
 
 mod fill;
+mod origin;
 mod refresh;
 
-use std::{sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use stoa_shared::{
     answer::Question,
+    config::NetworkMode,
     metrics::Metrics,
     module::{ModulePath, Version},
     queue::{Job, Task},
@@ -18,14 +20,20 @@ use crate::{
     answers,
     claim::{Claim, ClaimError, Claims},
     failure::Failure,
-    locate::{Located, Locator, Repository as Location},
-    repository::{Repositories, Repository},
-    resolve::Place,
+    goproxy::GoProxies,
+    locate::Locator,
+    repository::Repositories,
+    upstreams::Upstreams,
 };
+
+pub(crate) use origin::Opened;
 
 /// What every job needs; shared by all slots.
 pub struct Worker {
     pub(crate) storage: Arc<dyn Storage>,
+    /// Who is asked, in order.
+    pub(crate) upstreams: Upstreams,
+    pub(crate) proxies: GoProxies,
     pub(crate) locator: Locator,
     pub(crate) repositories: Arc<Repositories>,
     /// Whose turn it is to work on a version or a question.
@@ -35,36 +43,24 @@ pub struct Worker {
     pub(crate) refs_freshness: Duration,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) max_files: u64,
+    pub(crate) network: NetworkMode,
 }
 
 /// How long a job waits for another worker that is at the same thing. Most fills take no
 /// longer; who waits for a longer one shall not hold the slot meanwhile.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// A module found in its repository; nothing of the repository was asked yet.
-pub(crate) struct Opened {
-    pub(crate) repository: Repository,
-    pub(crate) place: Place,
-    /// The repository's URL as discovered, for `.info`'s Origin.
-    pub(crate) url: String,
-}
-
 impl Worker {
-    /// Runs one job and stores its outcome, good or bad.
+    /// Runs one job. What comes of it is in storage then, but for a failure: whether that
+    /// is an outcome yet is the consumer's verdict.
     pub async fn run(&self, task: &Task) -> Result<(), Failure> {
-        let outcome = match task {
+        match task {
             Task::Fill { module, version } => self.fill(module, version).await,
             Task::List { module } => self.refresh_list(module).await,
             Task::Latest { module } => self.refresh_latest(module).await,
             Task::Query { module, query } => self.refresh_query(module, query).await,
             Task::Refresh { module } => self.refresh(module).await,
-        };
-        if let Err(failure) = &outcome
-            && !failure.is_out_of_turn()
-        {
-            self.store_failure(task, failure).await;
         }
-        outcome
     }
 
     /// The right to fill a version: its fetch and the writing of its files.
@@ -102,18 +98,12 @@ impl Worker {
         }
     }
 
-    pub(crate) async fn open(&self, module: &ModulePath) -> Result<Opened, Failure> {
-        let Located { root, subdir, repository } = self.locator.locate(module).await?;
-        let Location::Git { url, remote } = repository else {
-            return Err(Failure::Absent(format!(
-                "{module}: its page names another module proxy, which is not followed"
-            )));
-        };
-        let place = Place::of(module, &root, &subdir)
-            .map_err(|error| Failure::Absent(format!("{module}: {error}")))?;
-        let url = url.to_string();
-        let repository = self.repositories.open(url.clone(), remote);
-        Ok(Opened { repository, place, url })
+    /// Nothing is fetched where the operator says so; `subject` is what is missing.
+    pub(crate) fn may_fetch(&self, subject: impl fmt::Display) -> Result<(), Failure> {
+        match self.network {
+            NetworkMode::Online => Ok(()),
+            NetworkMode::Offline => Err(Failure::Offline(subject.to_string())),
+        }
     }
 }
 

@@ -6,29 +6,48 @@ use stoa_shared::{
     stored_versions::stored_versions,
 };
 
-use super::Worker;
-use crate::{answers, failure::Failure, resolve};
+use super::{Worker, fill::Filled, origin::Origin};
+use crate::{
+    answers,
+    failure::Failure,
+    goproxy::{GoProxyError, Server},
+    resolve,
+    upstreams::Source,
+};
 
 impl Worker {
-    /// Refreshes the version list. Where the origin has none (any longer), what is
-    /// stored here is the list: builds go on after a repository is gone.
+    /// Refreshes the version list. Where nobody has one (any longer), what is stored here
+    /// is the list: builds go on after a repository is gone. While the origin is in trouble
+    /// that joins what it said last.
     pub(super) async fn refresh_list(&self, module: &ModulePath) -> Result<(), Failure> {
-        let versions = match self.list_origin(module).await {
-            Err(failure) if failure.meaning().is_definite() => {
-                let stored = stored_versions(&*self.storage, module).await?;
-                if stored.is_empty() {
-                    return Err(failure);
-                }
-                stored
+        let failure = match self.list(module).await {
+            Ok(versions) => {
+                let value = Value::Versions(versions);
+                return Ok(
+                    answers::store_good(&*self.storage, module, &Question::List, value).await?
+                );
             }
-            outcome => outcome?,
+            Err(failure) => failure,
         };
-        let value = Value::Versions(versions);
-        Ok(answers::store_good(&*self.storage, module, &Question::List, value).await?)
+        if !may_be_answered_from_storage(&failure) {
+            return Err(failure);
+        }
+        let mut versions = stored_versions(&*self.storage, module).await?;
+        if failure.leaves_what_is_known()
+            && let Some(Value::Versions(known)) = self.last_good(module, &Question::List).await?
+        {
+            versions.extend(known);
+            versions.sort_unstable();
+            versions.dedup();
+        }
+        if versions.is_empty() {
+            return Err(failure);
+        }
+        self.store_known(module, &Question::List, Value::Versions(versions), &failure).await
     }
 
-    /// Refreshes the answer of `@latest`, and stores the version it names, which is
-    /// what will be asked for next. Like the list, it outlives its repository.
+    /// Refreshes the answer of `@latest`. From a repository it also stores the version it
+    /// names, which is what will be asked for next. Like the list, it outlives its origin.
     pub(super) async fn refresh_latest(&self, module: &ModulePath) -> Result<(), Failure> {
         match self.claim_question(module, &Question::Latest).await? {
             Some(_claim) => self.renew_latest(module).await,
@@ -39,14 +58,36 @@ impl Worker {
     /// Refreshes list and latest from what the origin says now, however fresh the
     /// answers are.
     pub(super) async fn refresh(&self, module: &ModulePath) -> Result<(), Failure> {
-        self.open(module).await?.repository.new_refs().await?;
+        self.may_fetch(module)?;
+        if let Some(source @ Source::Direct) = self.upstreams.walk().next()
+            && let Origin::Repository(opened) = self.reach(source, module).await?
+        {
+            opened.repository.new_refs().await?;
+        }
         self.refresh_list(module).await?;
         self.renew_latest(module).await
     }
 
     async fn renew_latest(&self, module: &ModulePath) -> Result<(), Failure> {
-        let info = match self.latest_of_origin(module).await {
-            Err(failure) if failure.meaning().is_definite() => {
+        let question = Question::Latest;
+        let failure = match self.latest(module).await {
+            Ok(info) => {
+                let value = Value::Version(info);
+                return Ok(answers::store_good(&*self.storage, module, &question, value).await?);
+            }
+            Err(failure) => failure,
+        };
+        if !may_be_answered_from_storage(&failure) {
+            return Err(failure);
+        }
+        // What the origin said last goes before what lies here: it knows of retractions.
+        let known = match failure.leaves_what_is_known() {
+            true => self.last_good(module, &question).await?,
+            false => None,
+        };
+        let info = match known {
+            Some(Value::Version(info)) => info,
+            _ => {
                 let stored = stored_versions(&*self.storage, module).await?;
                 let has_compatible = stored.iter().any(|version| !version.is_incompatible());
                 match preferred(&stored, has_compatible) {
@@ -54,16 +95,8 @@ impl Worker {
                     None => return Err(failure),
                 }
             }
-            outcome => outcome?,
         };
-        let value = Value::Version(info);
-        Ok(answers::store_good(&*self.storage, module, &Question::Latest, value).await?)
-    }
-
-    async fn latest_of_origin(&self, module: &ModulePath) -> Result<VersionInfo, Failure> {
-        let opened = self.open(module).await?;
-        let resolved = resolve::latest(&opened.repository, module, &opened.place).await?;
-        self.record(module, &opened, &resolved).await
+        self.store_known(module, &question, Value::Version(info), &failure).await
     }
 
     /// Refreshes what a branch, tag or commit means, and stores that version.
@@ -74,16 +107,145 @@ impl Worker {
     ) -> Result<(), Failure> {
         let question = Question::Query(query.clone());
         let Some(_claim) = self.claim_question(module, &question).await? else { return Ok(()) };
-        let opened = self.open(module).await?;
-        let resolved = resolve::resolve(&opened.repository, module, &opened.place, query).await?;
-        let info = self.record(module, &opened, &resolved).await?;
-        let question = Question::Query(query.clone());
-        Ok(answers::store_good(&*self.storage, module, &question, Value::Version(info)).await?)
+        self.may_fetch(format_args!("{module}@{query}"))?;
+        let mut walk = self.upstreams.walk();
+        while let Some(source) = walk.next() {
+            match self.query_from(source, module, query).await {
+                Ok(info) => {
+                    let value = Value::Version(info);
+                    return Ok(answers::store_good(&*self.storage, module, &question, value).await?);
+                }
+                Err(failure) => walk.note(failure),
+            }
+        }
+        Err(walk.into_failure())
     }
 
-    async fn list_origin(&self, module: &ModulePath) -> Result<Vec<Version>, Failure> {
-        let opened = self.open(module).await?;
-        let listing = opened.repository.refs().await?;
-        resolve::versions(&opened.repository, &listing, &opened.place).await
+    async fn list(&self, module: &ModulePath) -> Result<Vec<Version>, Failure> {
+        self.may_fetch(module)?;
+        let mut walk = self.upstreams.walk();
+        while let Some(source) = walk.next() {
+            match self.list_from(source, module).await {
+                Ok(versions) => return Ok(versions),
+                Err(failure) => walk.note(failure),
+            }
+        }
+        Err(walk.into_failure())
     }
+
+    async fn latest(&self, module: &ModulePath) -> Result<VersionInfo, Failure> {
+        self.may_fetch(module)?;
+        let mut walk = self.upstreams.walk();
+        while let Some(source) = walk.next() {
+            match self.latest_from(source, module).await {
+                Ok(info) => return Ok(info),
+                Err(failure) => walk.note(failure),
+            }
+        }
+        Err(walk.into_failure())
+    }
+
+    async fn list_from(
+        &self,
+        source: &Source,
+        module: &ModulePath,
+    ) -> Result<Vec<Version>, Failure> {
+        match self.reach(source, module).await? {
+            Origin::Repository(opened) => {
+                let listing = opened.repository.refs().await?;
+                resolve::versions(&opened.repository, &listing, &opened.place).await
+            }
+            Origin::Server(server) => Ok(self.proxies.list(&server, module).await?),
+        }
+    }
+
+    async fn latest_from(
+        &self,
+        source: &Source,
+        module: &ModulePath,
+    ) -> Result<VersionInfo, Failure> {
+        match self.reach(source, module).await? {
+            Origin::Repository(opened) => {
+                let resolved = resolve::latest(&opened.repository, module, &opened.place).await?;
+                self.record(module, &opened, &resolved).await
+            }
+            Origin::Server(server) => self.latest_of_server(&server, module).await,
+        }
+    }
+
+    /// What a server says, or what follows from its list: a static tree has no `@latest`.
+    async fn latest_of_server(
+        &self,
+        server: &Server,
+        module: &ModulePath,
+    ) -> Result<VersionInfo, Failure> {
+        let absence = match self.proxies.latest(server, module).await {
+            Ok(info) => return Ok(info),
+            Err(error @ GoProxyError::Absent { .. }) => error,
+            Err(error) => return Err(error.into()),
+        };
+        let versions = self.proxies.list(server, module).await?;
+        let has_compatible = versions.iter().any(|version| !version.is_incompatible());
+        match preferred(&versions, has_compatible) {
+            Some(version) => self.info_from_server(server, module, version).await,
+            None => Err(absence.into()),
+        }
+    }
+
+    async fn query_from(
+        &self,
+        source: &Source,
+        module: &ModulePath,
+        query: &VersionQuery,
+    ) -> Result<VersionInfo, Failure> {
+        let server = match self.reach(source, module).await? {
+            Origin::Server(server) => server,
+            Origin::Repository(opened) => {
+                let resolved =
+                    resolve::resolve(&opened.repository, module, &opened.place, query).await?;
+                return self.record(module, &opened, &resolved).await;
+            }
+        };
+        let info = self.proxies.info(&server, module, query).await?;
+        let version = info.version.clone();
+        let claim = self.claim(module, &version).await?;
+        if self.is_complete(module, &version).await? {
+            return self.stored_info(module, &version).await;
+        }
+        match self.fill_from_server(&server, &claim, module, &version, Some(info)).await? {
+            Filled::Whole(info) => Ok(info),
+            Filled::WithoutZip(documents, _) => {
+                self.record_without_zip(&claim, module, documents).await
+            }
+        }
+    }
+
+    async fn last_good(
+        &self,
+        module: &ModulePath,
+        question: &Question,
+    ) -> Result<Option<Value>, Failure> {
+        let answer = answers::load(&*self.storage, module, question).await?;
+        Ok(answer.and_then(|answer| answer.good).map(|good| good.value))
+    }
+
+    /// Stores what is known although the question failed.
+    async fn store_known(
+        &self,
+        module: &ModulePath,
+        question: &Question,
+        value: Value,
+        failure: &Failure,
+    ) -> Result<(), Failure> {
+        if failure.leaves_what_is_known() {
+            tracing::warn!(module.path = %module, reason = %failure, "answered from what is known");
+        }
+        Ok(answers::store_known(&*self.storage, module, question, value, failure).await?)
+    }
+}
+
+/// Whether what is stored here is an answer after this failure: the origin has none, or
+/// cannot be asked. Troubles of our own say nothing of it.
+fn may_be_answered_from_storage(failure: &Failure) -> bool {
+    failure.meaning().is_definite() || failure.leaves_what_is_known()
 }

@@ -1,0 +1,218 @@
+//! A zip that others made (go-modules §7.6): spooled, checked by every rule that the go
+//! command enforces when it extracts one, and only then stored, byte for byte.
+//!
+//! Neither the zip nor any file of it but its go.mod is ever held in memory, and reading it
+//! blocks no thread of the runtime.
+
+mod archive;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    fs::File,
+    io::{self, Read, Seek, SeekFrom, Write},
+    sync::Arc,
+};
+
+use bytes::Bytes;
+use sha2::{Digest, Sha256};
+use stoa_shared::{
+    module::{
+        H1Builder, ModuleHash, ModulePath, Version,
+        zip::{self, ForeignEntries, ForeignEntry, entry_prefix},
+    },
+    storage::{Body, ETag, ObjectMeta, Storage, StorageError, StorageKey},
+};
+use tokio::sync::mpsc;
+use tokio_util::io::ReaderStream;
+
+use crate::{failure::Failure, goproxy::ZipDownload, pack::Packed, repository::off_the_runtime};
+
+pub(crate) use archive::ArchiveError;
+
+use archive::Archive;
+
+/// How many pieces of a download may wait for the disk.
+const PIECES_AHEAD: usize = 16;
+/// Zips go to storage in pieces of this size, like those that are packed here.
+const PIECE: usize = 256 * 1024;
+
+/// A zip in a temporary file that broke no rule.
+#[derive(Debug, Clone)]
+pub(crate) struct ForeignZip {
+    file: Arc<File>,
+    sum: ModuleHash,
+    size: u64,
+}
+
+/// Which rule a zip breaks.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum BrokenZip {
+    #[error(transparent)]
+    Archive(ArchiveError),
+    #[error(transparent)]
+    Rule(#[from] zip::ZipError),
+    #[error("its go.mod is not the one that .mod has")]
+    OtherGoMod,
+}
+
+/// Brings a download into a temporary file, which vanishes with its last handle.
+pub(crate) async fn spool(mut download: ZipDownload) -> Result<File, Failure> {
+    let (sender, mut receiver) = mpsc::channel::<Bytes>(PIECES_AHEAD);
+    let writing = off_the_runtime(move || {
+        let mut file = tempfile::tempfile().map_err(|error| local(&error))?;
+        while let Some(piece) = receiver.blocking_recv() {
+            file.write_all(&piece).map_err(|error| local(&error))?;
+        }
+        Ok(file)
+    });
+    let receiving = async move {
+        while let Some(piece) = download.chunk().await? {
+            // A writer that gave up says why.
+            if sender.send(piece).await.is_err() {
+                break;
+            }
+        }
+        Ok::<_, Failure>(())
+    };
+    let (written, received) = tokio::join!(writing, receiving);
+    let file = written?;
+    received.map(|()| file)
+}
+
+/// Checks the zip of a version whose `.mod` is `go_mod`. The inner error says what is wrong
+/// with it.
+pub(crate) async fn check(
+    file: File,
+    module: &ModulePath,
+    version: &Version,
+    go_mod: Bytes,
+    max_files: u64,
+) -> Result<Result<ForeignZip, BrokenZip>, Failure> {
+    let prefix = entry_prefix(module, version);
+    off_the_runtime(move || {
+        let file = Arc::new(file);
+        let size = file.metadata().map_err(|error| local(&error))?.len();
+        match check_file(&*file, &prefix, &go_mod, max_files) {
+            Ok(sum) => Ok(Ok(ForeignZip { file, sum, size })),
+            Err(BrokenZip::Archive(ArchiveError::Io(error))) => Err(local(&error)),
+            Err(broken) => Ok(Err(broken)),
+        }
+    })
+    .await
+}
+
+/// The sum of a zip whose entries may be anything that all readers agree on.
+pub(crate) fn sum_of(file: impl Read + Seek) -> Result<ModuleHash, ArchiveError> {
+    let mut archive = Archive::open(file, u64::MAX)?;
+    let mut sum = H1Builder::new();
+    for index in 0..archive.entries().len() {
+        add(&mut sum, &mut archive, index, &mut io::sink())?;
+    }
+    Ok(sum.finish())
+}
+
+fn check_file(
+    file: impl Read + Seek,
+    prefix: &str,
+    go_mod: &[u8],
+    max_files: u64,
+) -> Result<ModuleHash, BrokenZip> {
+    let mut archive = Archive::open(file, max_files).map_err(BrokenZip::Archive)?;
+    let entries = archive.entries().to_vec();
+    let mut rules = ForeignEntries::new(prefix);
+    let mut root_go_mod = None;
+    // All names and declared sizes before the first content.
+    for (index, entry) in entries.iter().enumerate() {
+        if rules.add(&entry.name, entry.size)? == ForeignEntry::File("go.mod") {
+            root_go_mod = Some(index);
+        }
+    }
+    let mut sum = H1Builder::new();
+    for index in 0..entries.len() {
+        if root_go_mod == Some(index) {
+            // Of bounded size by its rule.
+            let mut content = Vec::new();
+            add(&mut sum, &mut archive, index, &mut content).map_err(BrokenZip::Archive)?;
+            let is_same = without_returns(&content).eq(without_returns(go_mod));
+            if !is_same {
+                return Err(BrokenZip::OtherGoMod);
+            }
+        } else {
+            add(&mut sum, &mut archive, index, &mut io::sink()).map_err(BrokenZip::Archive)?;
+        }
+    }
+    Ok(sum.finish())
+}
+
+/// A repository's attributes may convert the line ends of what is in the zip, but never of
+/// `.mod` (go-modules §4.1).
+fn without_returns(bytes: &[u8]) -> impl Iterator<Item = u8> {
+    bytes.iter().copied().filter(|byte| *byte != b'\r')
+}
+
+/// Adds an entry to the sum, and writes its content to `output` as well.
+fn add<R: Read + Seek>(
+    sum: &mut H1Builder,
+    archive: &mut Archive<R>,
+    index: usize,
+    output: &mut impl Write,
+) -> Result<(), ArchiveError> {
+    let mut hashing = Hashing { digest: Sha256::new(), output };
+    archive.read(index, &mut hashing)?;
+    let digest = hashing.digest.finalize().into();
+    let name = &archive.entries()[index].name;
+    sum.add(name, digest).map_err(|_| ArchiveError::Malformed("a file's name has a line break"))
+}
+
+impl ForeignZip {
+    /// The `h1:` sum of its files.
+    pub(crate) fn sum(&self) -> ModuleHash {
+        self.sum
+    }
+
+    /// Writes the zip under `key`: a new one, or in place of the object with the entity tag
+    /// `replaced`.
+    pub(crate) async fn write(
+        &self,
+        storage: &dyn Storage,
+        key: &StorageKey,
+        replaced: Option<&ETag>,
+    ) -> Result<(Packed, ObjectMeta), Failure> {
+        let mut file = self.file.try_clone().map_err(|error| local(&error))?;
+        file.seek(SeekFrom::Start(0)).map_err(|error| local(&error))?;
+        let pieces = ReaderStream::with_capacity(tokio::fs::File::from_std(file), PIECE);
+        let body = Body::Stream(Box::pin(pieces));
+        let stored = match replaced {
+            None => storage.create(key, body).await,
+            Some(replaced) => storage.swap(key, replaced, body).await,
+        };
+        let meta = stored?;
+        if meta.size != self.size {
+            let source = io::ErrorKind::UnexpectedEof.into();
+            return Err(StorageError::Body { key: key.to_string(), source }.into());
+        }
+        Ok((Packed { sum: self.sum, size: self.size }, meta))
+    }
+}
+
+struct Hashing<W> {
+    digest: Sha256,
+    output: W,
+}
+
+impl<W: Write> Write for Hashing<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.output.write_all(bytes)?;
+        self.digest.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.output.flush()
+    }
+}
+
+fn local(error: &io::Error) -> Failure {
+    Failure::Internal(format!("temporary file: {error}"))
+}

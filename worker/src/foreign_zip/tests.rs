@@ -1,0 +1,173 @@
+//! Each kind of lie that a zip can tell.
+
+use std::io::Cursor;
+
+use ::zip::{ZipWriter, write::SimpleFileOptions};
+
+use super::*;
+
+const PREFIX: &str = "example.com/m@v1.0.0/";
+const GO_MOD: &str = "module example.com/m\n";
+const MAX_FILES: u64 = 100_000;
+
+/// A zip of these files, their names complete.
+fn zip_of(files: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
+    for (name, content) in files {
+        match name.ends_with('/') {
+            true => writer.add_directory(*name, SimpleFileOptions::default()).unwrap(),
+            false => {
+                writer.start_file(*name, SimpleFileOptions::default()).unwrap();
+                writer.write_all(content).unwrap();
+            }
+        }
+    }
+    writer.finish().unwrap().into_inner()
+}
+
+/// The zip of go-modules §5.
+fn honest() -> Vec<u8> {
+    zip_of(&[
+        ("example.com/m@v1.0.0/go.mod", GO_MOD.as_bytes()),
+        ("example.com/m@v1.0.0/a.go", b"package m\n"),
+        ("example.com/m@v1.0.0/LICENSE", b"x\n"),
+    ])
+}
+
+fn checked(zip: &[u8]) -> Result<String, String> {
+    let sum = check_file(Cursor::new(zip), PREFIX, GO_MOD.as_bytes(), MAX_FILES);
+    sum.map(|sum| sum.to_string()).map_err(|error| error.to_string())
+}
+
+/// Where the central directory's header of a file begins.
+fn central(zip: &[u8], name: &str) -> usize {
+    let found = zip.windows(name.len()).rposition(|window| window == name.as_bytes()).unwrap();
+    found - 46
+}
+
+/// The zip with bytes replaced at `at` in the directory's header of a file.
+fn patched(zip: &[u8], name: &str, at: usize, bytes: &[u8]) -> Vec<u8> {
+    let mut zip = zip.to_vec();
+    let start = central(&zip, name) + at;
+    zip[start..start + bytes.len()].copy_from_slice(bytes);
+    zip
+}
+
+#[test]
+fn the_sum_of_a_zip_is_the_go_commands() {
+    let expected = "h1:Q0ZWP80nLkjwA1CgFmINTcC0cp8qsG5eabgezAbGpzY=";
+    assert_eq!(checked(&honest()).unwrap(), expected);
+    assert_eq!(sum_of(Cursor::new(honest())).unwrap().to_string(), expected);
+}
+
+#[test]
+fn a_zip_cut_short_anywhere_is_none() {
+    let zip = honest();
+    for length in 0..zip.len() {
+        checked(&zip[..length]).unwrap_err();
+    }
+    let junk = |front: &[u8], back: &[u8]| checked(&[front, &zip, back].concat()).unwrap_err();
+    assert!(junk(b"junk", b"").contains("not where they should be"));
+    assert!(junk(b"", b"junk").contains("no end record"));
+}
+
+#[test]
+fn names_are_checked_by_the_go_commands_rules() {
+    let go_mod = ("example.com/m@v1.0.0/go.mod", GO_MOD.as_bytes());
+    for (name, expected) in [
+        ("example.com/other@v1.0.0/a.go", "does not begin with"),
+        ("example.com/m@v1.0.1/a.go", "does not begin with"),
+        ("a.go", "does not begin with"),
+        ("example.com/m@v1.0.0/../a.go", "not clean"),
+        ("example.com/m@v1.0.0/sub/go.mod", "root directory"),
+        ("example.com/m@v1.0.0/a:b", "malformed file path"),
+        ("example.com/m@v1.0.0/a\nb", "malformed file path"),
+    ] {
+        let error = checked(&zip_of(&[go_mod, (name, b"x")])).unwrap_err();
+        assert!(error.contains(expected), "{name}: {error}");
+    }
+    let alone = zip_of(&[("example.com/m@v1.0.0/Go.mod", GO_MOD.as_bytes())]);
+    assert!(checked(&alone).unwrap_err().contains("lower-case"));
+    // Many readers keep only one of two entries of one name.
+    let twice =
+        zip_of(&[go_mod, ("example.com/m@v1.0.0/a.go", b"1"), ("example.com/m@v1.0.0/b.go", b"2")]);
+    let twice = patched(&twice, "example.com/m@v1.0.0/b.go", 46, b"example.com/m@v1.0.0/a.go");
+    assert!(checked(&twice).unwrap_err().contains("multiple entries"));
+    let bytes = patched(&honest(), "example.com/m@v1.0.0/a.go", 46 + 21, b"\xff");
+    assert!(checked(&bytes).unwrap_err().contains("UTF-8"));
+}
+
+#[test]
+fn contents_are_what_is_declared() {
+    const FILE: &str = "example.com/m@v1.0.0/a.go";
+    for (what, at, bytes, expected) in [
+        ("checksum", 16, &[1, 2, 3, 4][..], "checksum is wrong"),
+        ("size", 24, &[9, 0, 0, 0], "larger than declared"),
+        ("size", 24, &[11, 0, 0, 0], "smaller than declared"),
+        ("size of 4 GiB", 24, &[255; 4], "too large"),
+        ("compressed size", 20, &[2, 0, 0, 0], "damaged"),
+        ("method", 10, &[12, 0], "does not know"),
+        ("offset", 42, &[1, 0, 0, 0], "no content where"),
+        ("offset behind the end", 42, &[0, 0, 0, 1], "cut short"),
+    ] {
+        let error = checked(&patched(&honest(), FILE, at, bytes)).unwrap_err();
+        assert!(error.contains(expected), "{what}: {error}");
+    }
+    let directory = zip_of(&[("example.com/m@v1.0.0/d/", b""), ("example.com/m@v1.0.0/a", b"x")]);
+    assert!(checked(&directory).is_ok());
+    let directory = patched(&directory, "example.com/m@v1.0.0/d/", 24, &[1]);
+    assert!(checked(&directory).unwrap_err().contains("directory with content"));
+    let mut fewer = honest();
+    let count = fewer.len() - 14;
+    fewer[count..count + 4].copy_from_slice(&[2, 0, 2, 0]);
+    assert!(checked(&fewer).unwrap_err().contains("more entries"));
+    fewer[count..count + 4].copy_from_slice(&[9, 0, 9, 0]);
+    assert!(checked(&fewer).unwrap_err().contains("cut short"));
+}
+
+#[test]
+fn a_bomb_is_put_out_before_it_is_read() {
+    const BOMB: &str = "example.com/m@v1.0.0/bomb";
+    let bomb = zip_of(&[(BOMB, &vec![0; 1 << 20])]);
+    assert!(bomb.len() < 1 << 12 && checked(&bomb).is_ok());
+    let declared = |size: u32| checked(&patched(&bomb, BOMB, 24, &size.to_le_bytes())).unwrap_err();
+    assert!(declared((500 << 20) + 1).contains("too large"));
+    // One that lies about its size is read as far as it says.
+    assert!(declared(10).contains("larger than declared"));
+    let large = vec![b'\n'; (16 << 20) + 1];
+    let error = checked(&zip_of(&[("example.com/m@v1.0.0/go.mod", &large)])).unwrap_err();
+    assert!(error.contains("more than"), "{error}");
+}
+
+#[test]
+fn its_go_mod_is_the_one_of_dot_mod_but_for_line_ends() {
+    let with = |go_mod: &[u8]| checked(&zip_of(&[("example.com/m@v1.0.0/go.mod", go_mod)]));
+    assert!(with(GO_MOD.as_bytes()).is_ok() && with(b"module example.com/m\r\n").is_ok());
+    for other in [&b"module example.com/other\n"[..], b"", b"module example.com/m\n\n"] {
+        assert!(with(other).unwrap_err().contains("is not the one"));
+    }
+    assert!(checked(&zip_of(&[("example.com/m@v1.0.0/a.go", b"package m\n")])).is_ok());
+}
+
+#[test]
+fn more_files_than_16_bits_can_count_are_counted() {
+    let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
+    let options = SimpleFileOptions::default().compression_method(::zip::CompressionMethod::Stored);
+    for number in 0..65_600 {
+        writer.start_file(format!("{PREFIX}{number}"), options).unwrap();
+    }
+    let many = writer.finish().unwrap().into_inner();
+    assert!(checked(&many).is_ok());
+    let limited = check_file(Cursor::new(&many), PREFIX, b"", 65_599).unwrap_err();
+    assert_eq!(limited.to_string(), "more than 65599 files");
+}
+
+#[test]
+fn toolchains_are_zips_like_others() {
+    let prefix = "golang.org/toolchain@v0.0.1-go1.27.0.linux-amd64/";
+    let names = ["LICENSE", "VERSION", "_go.mod", "src/_go.mod", "pkg/tool/linux_amd64/compile"];
+    let names = names.map(|name| format!("{prefix}{name}"));
+    let files: Vec<(&str, &[u8])> = names.iter().map(|name| (&**name, &b"x"[..])).collect();
+    let zip = zip_of(&files);
+    check_file(Cursor::new(&zip), prefix, b"module golang.org/toolchain\n", MAX_FILES).unwrap();
+}

@@ -1,0 +1,323 @@
+//! A client of the GOPROXY protocol (go-modules §1): what an upstream, or the module proxy
+//! that a page names, says of a module.
+//!
+//! Only status 200 is an answer; 404 and 410 are absence, 403 is a refusal, everything else
+//! is the server's trouble. Answers are parsed here and nothing in them is believed beyond
+//! what its parser checks.
+
+mod error;
+mod list;
+#[cfg(test)]
+mod tests;
+
+use std::{sync::Arc, time::Duration};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use bytes::Bytes;
+use http::{
+    HeaderMap, HeaderValue, StatusCode,
+    header::{AUTHORIZATION, CONTENT_TYPE, VIA},
+};
+use stoa_shared::{
+    config::{DeploymentId, Secret, UpstreamServer},
+    metrics::{Endpoint, Metrics, VcsOutcome},
+    module::{MAX_GO_MOD_SIZE, ModulePath, Version, VersionInfo, VersionQuery, zip},
+};
+use url::Url;
+
+use crate::{
+    egress::{Deadline, Egress, Request, Response, Trust},
+    vcs::Remote,
+};
+
+pub use error::GoProxyError;
+
+use error::cleaned;
+
+/// Most bytes of a `.info` or `@latest`.
+const INFO_BYTES: u64 = 1 << 20;
+/// Most bytes of a list: some hundred thousand versions.
+const LIST_BYTES: u64 = 4 << 20;
+/// How much is read of an error's body, for its first line.
+const REASON_BYTES: u64 = 4 << 10;
+
+/// Longest time for a small document. An upstream may have to fetch the module first.
+const DOCUMENT_TIMEOUT: Duration = Duration::from_secs(150);
+/// Longest time for a zip: within a job's ten minutes.
+const ZIP_TIMEOUT: Duration = Duration::from_secs(480);
+
+/// A server that speaks the protocol.
+#[derive(Debug, Clone)]
+pub(crate) struct Server {
+    /// What the escaped module path is appended to; without credentials.
+    base: Url,
+    /// What it is told of us.
+    authorization: Option<HeaderValue>,
+    trust: Trust,
+    /// How it is called in messages.
+    name: String,
+    /// What must not come back in its messages.
+    password: Option<Secret>,
+}
+
+/// Asks servers.
+#[derive(Debug, Clone)]
+pub(crate) struct GoProxies {
+    egress: Egress,
+    via: HeaderValue,
+    metrics: Arc<Metrics>,
+}
+
+impl Server {
+    /// The operator's.
+    pub(crate) fn upstream(server: &UpstreamServer) -> Self {
+        let base = server.url().clone();
+        let port = base.port().map(|port| format!(":{port}")).unwrap_or_default();
+        let name = format!("{}{port}", base.host_str().unwrap_or_default());
+        let authorization = server.credentials().map(|credentials| {
+            let pair = format!("{}:{}", credentials.user, credentials.password.expose());
+            let value = HeaderValue::from_str(&format!("Basic {}", STANDARD.encode(pair)));
+            let mut value = value.expect("base64 is visible ASCII");
+            value.set_sensitive(true);
+            value
+        });
+        // A token alone is a user name.
+        let password = server.credentials().and_then(|credentials| {
+            let password = credentials.password.clone();
+            if password.is_empty() { credentials.user.parse().ok() } else { Some(password) }
+        });
+        Self { base, authorization, trust: Trust::Upstream, name, password }
+    }
+
+    /// The one that the page of the modules below `root` names (go-modules §1.13). Where
+    /// its address is rewritten to is nobody's business.
+    pub(crate) fn of_page(root: &str, base: &Remote) -> Self {
+        Self {
+            base: base.url.clone(),
+            authorization: None,
+            trust: if base.is_trusted { Trust::Named } else { Trust::Foreign },
+            name: format!("the module proxy of {root}"),
+            password: None,
+        }
+    }
+
+    /// How it is called in messages.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn url(&self, module: &ModulePath, file: &str) -> Result<Url, GoProxyError> {
+        let mut url = self.base.clone();
+        // Each part is encoded as it is appended: `%`, `#` and `?` of a query are its own.
+        match url.path_segments_mut() {
+            Ok(mut segments) => {
+                segments.pop_if_empty().extend(module.escaped().split('/')).extend(file.split('/'));
+            }
+            Err(()) => return Err(self.invalid("its URL cannot have a path")),
+        }
+        Ok(url)
+    }
+
+    fn invalid(&self, reason: impl Into<String>) -> GoProxyError {
+        GoProxyError::InvalidData { server: self.name.clone(), reason: reason.into() }
+    }
+}
+
+impl GoProxies {
+    /// Asks by `egress` in the name of a deployment.
+    pub(crate) fn new(egress: Egress, deployment: &DeploymentId, metrics: Arc<Metrics>) -> Self {
+        let via = HeaderValue::from_str(&format!("1.1 {deployment}"));
+        let via = via.expect("a deployment's id is a token");
+        Self { egress, via, metrics }
+    }
+
+    /// The versions of the module: canonical, of its own major versions, in list order.
+    pub(crate) async fn list(
+        &self,
+        server: &Server,
+        module: &ModulePath,
+    ) -> Result<Vec<Version>, GoProxyError> {
+        let asked = Asked { server, module, file: "@v/list".to_owned(), endpoint: Endpoint::List };
+        let body = self.document(&asked, LIST_BYTES).await?;
+        Ok(list::parse(&body, &module.split_major().1))
+    }
+
+    /// What `@latest` says.
+    pub(crate) async fn latest(
+        &self,
+        server: &Server,
+        module: &ModulePath,
+    ) -> Result<VersionInfo, GoProxyError> {
+        let file = "@latest".to_owned();
+        let asked = Asked { server, module, file, endpoint: Endpoint::Latest };
+        let info = self.info_document(&asked).await?;
+        asked.fits(&info.version)?;
+        Ok(info)
+    }
+
+    /// What a version, branch, tag or commit is. A canonical version must be answered with
+    /// itself (go-modules §1.4).
+    pub(crate) async fn info(
+        &self,
+        server: &Server,
+        module: &ModulePath,
+        query: &VersionQuery,
+    ) -> Result<VersionInfo, GoProxyError> {
+        let file = format!("@v/{}.info", query.escaped());
+        let asked = Asked { server, module, file, endpoint: Endpoint::Info };
+        let info = self.info_document(&asked).await?;
+        asked.fits(&info.version)?;
+        match query.as_version() {
+            Some(version) if version != info.version => Err(server.invalid(format!(
+                "answered info for version {} when {version} of {module} was asked for",
+                info.version
+            ))),
+            _ => Ok(info),
+        }
+    }
+
+    /// The bytes of `.mod`.
+    pub(crate) async fn go_mod(
+        &self,
+        server: &Server,
+        module: &ModulePath,
+        version: &Version,
+    ) -> Result<Bytes, GoProxyError> {
+        let file = format!("@v/{}.mod", version.escaped());
+        let asked = Asked { server, module, file, endpoint: Endpoint::Mod };
+        self.document(&asked, MAX_GO_MOD_SIZE).await
+    }
+
+    /// The zip, unchecked, as it arrives.
+    pub(crate) async fn zip(
+        &self,
+        server: &Server,
+        module: &ModulePath,
+        version: &Version,
+    ) -> Result<ZipDownload, GoProxyError> {
+        let file = format!("@v/{}.zip", version.escaped());
+        let asked = Asked { server, module, file, endpoint: Endpoint::Zip };
+        let response = self.open(&asked, zip::MAX_ZIP_SIZE, ZIP_TIMEOUT).await?;
+        Ok(ZipDownload { response, server: server.clone(), metrics: self.metrics.clone() })
+    }
+
+    async fn info_document(&self, asked: &Asked<'_>) -> Result<VersionInfo, GoProxyError> {
+        let body = self.document(asked, INFO_BYTES).await?;
+        serde_json::from_slice(&body).map_err(|error| {
+            let Asked { module, file, .. } = asked;
+            // The parser's words may quote the document.
+            let error = cleaned(&error.to_string(), asked.server.password.as_ref());
+            asked.server.invalid(format!("{module}/{file} is no version info: {error}"))
+        })
+    }
+
+    async fn document(&self, asked: &Asked<'_>, limit: u64) -> Result<Bytes, GoProxyError> {
+        let mut response = self.open(asked, limit, DOCUMENT_TIMEOUT).await?;
+        let mut body = Vec::new();
+        loop {
+            match response.chunk().await {
+                Ok(Some(chunk)) => body.extend_from_slice(&chunk),
+                Ok(None) => break,
+                Err(error) => return Err(GoProxyError::of_egress(asked.server, error)),
+            }
+        }
+        self.metrics.upstream_received_bytes().inc_by(body.len() as u64);
+        Ok(body.into())
+    }
+
+    /// Asks, and counts how it was answered. Only a good answer is one.
+    async fn open(
+        &self,
+        asked: &Asked<'_>,
+        body_limit: u64,
+        time_limit: Duration,
+    ) -> Result<Response, GoProxyError> {
+        let answered = self.send(asked, body_limit, time_limit).await;
+        let outcome = match &answered {
+            Ok(_) => VcsOutcome::Ok,
+            Err(error) => error.outcome(),
+        };
+        self.metrics.upstream_requests(asked.endpoint, outcome).inc();
+        answered
+    }
+
+    async fn send(
+        &self,
+        asked: &Asked<'_>,
+        body_limit: u64,
+        time_limit: Duration,
+    ) -> Result<Response, GoProxyError> {
+        let Asked { server, module, file, .. } = asked;
+        let mut headers = HeaderMap::new();
+        headers.insert(VIA, self.via.clone());
+        if let Some(authorization) = &server.authorization {
+            headers.insert(AUTHORIZATION, authorization.clone());
+        }
+        let request = Request {
+            url: server.url(module, file)?,
+            trust: server.trust,
+            headers,
+            body_limit,
+            deadline: Deadline::after(time_limit),
+        };
+        let answer = self.egress.get(request).await;
+        let mut answer = answer.map_err(|error| GoProxyError::of_egress(server, error))?;
+        let status = answer.status();
+        if status == StatusCode::OK {
+            return Ok(answer);
+        }
+        let mut body = Vec::new();
+        // A reason that does not arrive is none.
+        while let Ok(Some(chunk)) = answer.chunk().await {
+            let room = usize::try_from(REASON_BYTES).unwrap_or(usize::MAX) - body.len();
+            body.extend_from_slice(&chunk[..chunk.len().min(room)]);
+            if chunk.len() >= room {
+                break;
+            }
+        }
+        let is_text = answer
+            .header(CONTENT_TYPE)
+            .is_none_or(|content_type| content_type.starts_with("text/plain"));
+        let text = if is_text { String::from_utf8_lossy(&body) } else { "".into() };
+        let reason = cleaned(&text, server.password.as_ref());
+        Err(GoProxyError::of_status(server, status, &reason))
+    }
+}
+
+/// One question to one server.
+struct Asked<'a> {
+    server: &'a Server,
+    module: &'a ModulePath,
+    /// What follows the module path in the URL, escaped as versions are.
+    file: String,
+    endpoint: Endpoint,
+}
+
+impl Asked<'_> {
+    fn fits(&self, version: &Version) -> Result<(), GoProxyError> {
+        if self.module.split_major().1.fits(version) {
+            return Ok(());
+        }
+        let Self { server, module, file, .. } = self;
+        Err(server.invalid(format!("{module}/{file} names {version}, which {module} cannot have")))
+    }
+}
+
+/// A zip on its way.
+pub(crate) struct ZipDownload {
+    response: Response,
+    server: Server,
+    metrics: Arc<Metrics>,
+}
+
+impl ZipDownload {
+    /// The next piece, `None` at the end of a body that arrived whole as far as its server
+    /// said how long it is.
+    pub(crate) async fn chunk(&mut self) -> Result<Option<Bytes>, GoProxyError> {
+        let chunk = self.response.chunk().await;
+        let chunk = chunk.map_err(|error| GoProxyError::of_egress(&self.server, error))?;
+        let received = chunk.as_ref().map_or(0, Bytes::len);
+        self.metrics.upstream_received_bytes().inc_by(received as u64);
+        Ok(chunk)
+    }
+}
