@@ -67,6 +67,7 @@ fn nothing_needs_to_be_set() {
     zip_delivery = "stream" # default
     # cdn_url is not set
     # vcs.rewrite is not set
+    # vcs.credentials is not set
     vcs.timeout = "5m" # default
     vcs.max_pack_bytes = "2GiB" # default
     vcs.max_files = "200000" # default

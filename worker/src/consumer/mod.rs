@@ -11,7 +11,7 @@ use tokio::{task::JoinSet, time::Instant};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
-use crate::{failure::Failure, jobs::Worker, verdict::Verdict};
+use crate::{failure::Failure, verdict::Verdict, workers::Workers};
 
 /// How long one job may take. RabbitMQ takes a message away from its consumer after
 /// 30 minutes; a job is ended well before.
@@ -24,7 +24,7 @@ const QUEUE_TROUBLE_PAUSE: Duration = Duration::from_secs(1);
 /// Runs `slots` jobs at a time until `shutdown`; jobs that run then have `grace` to
 /// finish, the rest are given back.
 pub async fn consume(
-    worker: Arc<Worker>,
+    workers: Arc<Workers>,
     queue: Arc<dyn Queue>,
     metrics: Arc<Metrics>,
     slots: usize,
@@ -34,7 +34,7 @@ pub async fn consume(
     let mut running = JoinSet::new();
     for _ in 0..slots {
         let slot = Slot {
-            worker: worker.clone(),
+            workers: workers.clone(),
             queue: queue.clone(),
             metrics: metrics.clone(),
             shutdown: shutdown.clone(),
@@ -46,7 +46,7 @@ pub async fn consume(
 }
 
 struct Slot {
-    worker: Arc<Worker>,
+    workers: Arc<Workers>,
     queue: Arc<dyn Queue>,
     metrics: Arc<Metrics>,
     shutdown: CancellationToken,
@@ -90,6 +90,7 @@ impl Slot {
             "job",
             request.id = job.request.as_ref().map(RequestId::as_str),
             job.kind = job.task.kind(),
+            job.space = %job.space,
             job.attempt = delivery.attempt,
             module.path = %job.task.module(),
         );
@@ -133,7 +134,12 @@ impl Slot {
     /// Runs the job on a task of its own, so that a panic is a failure like any
     /// other; `None` if it was cut off by the end of the grace period.
     async fn run_job(&self, job: &Job) -> Option<Result<(), Failure>> {
-        let (worker, task) = (self.worker.clone(), job.task.clone());
+        let worker = match self.workers.of(&job.space) {
+            Ok(worker) => worker,
+            Err(error) => return Some(Err(Failure::Internal(describe(&error)))),
+        };
+        let task = job.task.clone();
+        let failed = worker.clone();
         let running = async move { worker.run(&task).await };
         let mut running = tokio::spawn(running.in_current_span());
         let cut_off = async {
@@ -154,7 +160,7 @@ impl Slot {
                 return None;
             }
         };
-        self.worker.store_failure(&job.task, &failure).await;
+        failed.store_failure(&job.task, &failure).await;
         Some(Err(failure))
     }
 

@@ -21,10 +21,12 @@ use crate::{
     locate::{Located, Locator, Repository as Location},
     repository::{Repositories, Repository},
     resolve::Place,
+    settings::Origins,
 };
 
-/// What every job needs; shared by all slots.
+/// What every job of one space needs; shared by all slots.
 pub struct Worker {
+    pub(crate) origins: Origins,
     pub(crate) storage: Arc<dyn Storage>,
     pub(crate) locator: Locator,
     pub(crate) repositories: Arc<Repositories>,
@@ -58,6 +60,10 @@ impl Worker {
             Task::Latest { module } => self.refresh_latest(module).await,
             Task::Query { module, query } => self.refresh_query(module, query).await,
         };
+        let outcome = outcome.map_err(|failure| match self.origins {
+            Origins::Public => failure,
+            Origins::Private => failure.of_private_module(),
+        });
         if let Err(failure) = &outcome
             && !failure.is_out_of_turn()
         {
@@ -104,6 +110,11 @@ impl Worker {
     pub(crate) async fn open(&self, module: &ModulePath) -> Result<Opened, Failure> {
         let Located { root, subdir, repository } = self.locator.locate(module).await?;
         let Location::Git { url, remote } = repository else {
+            if self.origins == Origins::Private {
+                return Err(Failure::Undecided(format!(
+                    "{module}: its page names another module proxy, which is not told of private modules"
+                )));
+            }
             return Err(Failure::Absent(format!(
                 "{module}: its page names another module proxy, which is not followed"
             )));
