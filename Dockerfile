@@ -29,11 +29,15 @@ RUN mkdir -p /files/etc/ssl/certs && \
     cp /etc/ssl/certs/ca-certificates.crt /files/etc/ssl/certs/
 
 # Git is asked to serve what its protocol alone cannot: dumb servers, file:// and files that
-# are kept in one encoding and checked out in another.
+# are kept in one encoding and checked out in another. Some hosts of private modules are
+# reached over SSH, whose client wants its user to have a name.
 FROM debian:13.6-slim AS with-git
 RUN apt-get update && \
-    apt-get install -y --no-install-recommends ca-certificates git && \
-    rm -rf /var/lib/apt/lists/*
+    apt-get install -y --no-install-recommends ca-certificates git openssh-client && \
+    rm -rf /var/lib/apt/lists/* && \
+    groupadd --gid 65532 stoa && \
+    useradd --uid 65532 --gid 65532 --no-create-home --home-dir /nonexistent \
+        --shell /usr/sbin/nologin stoa
 # Packs and zips in the making, some GiB of them. A volume, so that the rest may be read-only.
 ENV TMPDIR=/tmp
 VOLUME /tmp

@@ -7,8 +7,9 @@ CARGO_DENY := target/tools/cargo-deny-0.20.2/bin/cargo-deny
 CARGO_MACHETE := target/tools/cargo-machete-0.9.2/bin/cargo-machete
 
 
-# Where the installers of Rust and Go put them, for a shell that was not told.
-export PATH := $(PATH):$(HOME)/.cargo/bin:/usr/local/go/bin
+# Where the installers of Rust and Go put them, and distributions their servers, for a shell
+# that was not told.
+export PATH := $(PATH):$(HOME)/.cargo/bin:/usr/local/go/bin:/usr/sbin
 
 .PHONY: help run test soak services services-stop bench check format-check clippy rustdoc \
 	dependencies docs build-programs test-programs
@@ -77,6 +78,8 @@ build-programs:
 test-programs:
 	@command -v go >/dev/null || { echo "go is not on the PATH: install Go (it judges every answer)" >&2; exit 1; }
 	@$(call need,git,git ca-certificates,tests serve repositories with it)
+	@$(call need,ssh,openssh-client,repositories of private modules are fetched with it)
+	@$(call need,sshd,openssh-server,tests serve repositories over SSH with it)
 	@$(call need,python3,python3,tests read zips with it)
 	@$(call need,tar,tar,tests unpack what git archives with it)
 

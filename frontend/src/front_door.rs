@@ -42,7 +42,7 @@ impl Service<Request<Incoming>> for FrontDoor {
     >;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
-        if let Some(mut response) = self.frontend.from_memory(&request) {
+        if let Some(mut response) = self.frontend.ready_answer(&request) {
             let id = request_id::identify(request.headers());
             request_id::say(&id, response.headers_mut());
             return EitherFuture::Left(ready(Ok(response.map(Either::Left))));

@@ -74,7 +74,7 @@ impl Frontend {
 
     /// The answer to a request about a public module, if it is ready in memory and
     /// nobody has to be asked for a key first.
-    pub(crate) fn from_memory<B>(&self, request: &Request<B>) -> Option<Response<Full<Bytes>>> {
+    pub(crate) fn ready_answer<B>(&self, request: &Request<B>) -> Option<Response<Full<Bytes>>> {
         if self.settings.anonymous == Some(Anonymous::Nothing) {
             return None;
         }

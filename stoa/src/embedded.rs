@@ -12,11 +12,10 @@ use stoa_shared::{
     storage::Storage,
 };
 use stoa_worker::{
-    claim::Claims,
     consumer::consume,
-    jobs::Worker,
     settings::{WorkerSettings, WorkerSetupError},
     sweep::sweep,
+    workers::{Sharing, Workers},
 };
 use tokio::{net::TcpListener, runtime};
 use tokio_util::sync::CancellationToken;
@@ -66,16 +65,13 @@ async fn start(config: &Config) -> Result<(), EmbeddedError> {
     let queue = open_queue(config, config.work.slots, "stoa").await?;
     let metrics = Arc::new(Metrics::new());
     let settings = WorkerSettings::from_config(config)?;
-    let claims = match is_shared(config) {
-        true => Claims::fleet(storage.clone()),
-        false => Claims::alone(),
-    };
-    let worker = Worker::new(settings, storage.clone(), claims, metrics.clone())?;
+    let sharing = if is_shared(config) { Sharing::Fleet } else { Sharing::Alone };
+    let workers = Workers::new(settings, storage.clone(), sharing, metrics.clone())?;
 
     let public = listen(config.listeners.public, "STOA_LISTEN").await?;
     let admin = listen(config.listeners.admin, "STOA_ADMIN_LISTEN").await?;
     let work = spawn_worker(
-        worker,
+        workers,
         storage.clone(),
         queue.clone(),
         metrics.clone(),
@@ -102,7 +98,7 @@ async fn start(config: &Config) -> Result<(), EmbeddedError> {
 /// The worker's CPU work runs on a runtime of its own, so that it never stands in the
 /// way of a request.
 fn spawn_worker(
-    worker: Worker,
+    workers: Workers,
     storage: Arc<dyn Storage>,
     queue: Arc<dyn Queue>,
     metrics: Arc<Metrics>,
@@ -124,7 +120,7 @@ fn spawn_worker(
         .name("worker".to_owned())
         .spawn(move || {
             runtime.spawn(sweep(storage, shutdown.clone()));
-            runtime.block_on(consume(Arc::new(worker), queue, metrics, slots, shutdown, grace));
+            runtime.block_on(consume(Arc::new(workers), queue, metrics, slots, shutdown, grace));
             runtime.shutdown_background();
         })
         .map_err(EmbeddedError::Runtime)

@@ -3,9 +3,11 @@
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
+use http::{HeaderMap, header::AUTHORIZATION};
 use stoa_shared::metrics::{Metrics, VcsOperation, VcsOutcome};
 
 use crate::{
+    credentials::Credentials,
     egress::{Egress, EgressError, Trust},
     locate::{Page, PageError, PageSource},
     vcs::Remote,
@@ -18,6 +20,8 @@ const PAGE_TIMEOUT: Duration = Duration::from_secs(15);
 #[derive(Debug)]
 pub(crate) struct DiscoveryPages {
     pub(crate) egress: Egress,
+    /// What each host is shown; nothing where the modules are public.
+    pub(crate) credentials: Credentials,
     pub(crate) metrics: Arc<Metrics>,
 }
 
@@ -25,7 +29,11 @@ pub(crate) struct DiscoveryPages {
 impl PageSource for DiscoveryPages {
     async fn page(&self, address: &Remote) -> Result<Page, PageError> {
         let trust = if address.is_trusted { Trust::Named } else { Trust::Foreign };
-        let fetched = self.egress.fetch_page(&address.url, trust, PAGE_TIMEOUT).await;
+        let is_safe = address.url.scheme() == "https" || address.is_trusted;
+        let authorization = self.credentials.authorization(&address.url).filter(|_| is_safe);
+        let headers = authorization.map(|value| (AUTHORIZATION, value));
+        let headers = HeaderMap::from_iter(headers);
+        let fetched = self.egress.fetch_page(&address.url, trust, headers, PAGE_TIMEOUT).await;
         // A cut page is as good as a whole one if its tag stands before the cut.
         let page =
             fetched.map(|page| Page { status: page.status, body: page.body }).map_err(page_error);
@@ -41,7 +49,9 @@ fn outcome(page: &Result<Page, PageError>) -> VcsOutcome {
     match page {
         Ok(Page { status: 200..400, .. }) => VcsOutcome::Ok,
         Ok(Page { status: 404 | 410, .. }) => VcsOutcome::NotFound,
-        Err(PageError::Refused { .. } | PageError::TooLarge { .. }) => VcsOutcome::Refused,
+        Err(PageError::Refused { .. } | PageError::NotNamed | PageError::TooLarge { .. }) => {
+            VcsOutcome::Refused
+        }
         Err(PageError::Timeout { .. } | PageError::Busy) => VcsOutcome::Timeout,
         Ok(_)
         | Err(PageError::HostNotFound | PageError::Unreachable { .. } | PageError::Tls { .. }) => {
@@ -53,6 +63,7 @@ fn outcome(page: &Result<Page, PageError>) -> VcsOutcome {
 fn page_error(error: EgressError) -> PageError {
     match error {
         EgressError::Refused { reason, .. } => PageError::Refused { reason },
+        EgressError::NotNamed { .. } => PageError::NotNamed,
         EgressError::UnknownHost { .. } => PageError::HostNotFound,
         EgressError::Unreachable { reason, .. } => PageError::Unreachable { reason },
         EgressError::Tls { reason, .. } => PageError::Tls { reason },
@@ -86,7 +97,11 @@ mod tests {
             ("there", false, VcsOutcome::Refused, 0),
         ] {
             let egress = Egress::new(EgressConfig::default()).unwrap();
-            let pages = DiscoveryPages { egress, metrics: Arc::default() };
+            let pages = DiscoveryPages {
+                egress,
+                credentials: Credentials::default(),
+                metrics: Arc::default(),
+            };
             let url = format!("{}/{path}", server.url()).parse().unwrap();
             // What came of it is the outcome's to tell.
             let _ = pages.page(&Remote { url, is_trusted }).await;

@@ -31,6 +31,9 @@ pub enum Failure {
     /// Nobody is asked (`STOA_NETWORK`). Says nothing of what there is elsewhere.
     #[error("{0}: not stored here, and STOA_NETWORK is offline")]
     Offline(String),
+    /// Of a private module nothing is known, because we could not or would not look.
+    #[error("{0}")]
+    Undecided(String),
     /// A fetched object is missing or broken.
     #[error(transparent)]
     Object(#[from] ObjectError),
@@ -61,6 +64,7 @@ impl Failure {
             Self::Locate(error) => error.meaning(),
             Self::Vcs(error) => vcs_meaning(error),
             Self::Upstream(error) => error.meaning(),
+            Self::Undecided(_) => Meaning::OriginUnavailable,
             Self::Object(error) => object_meaning(error),
             // Names of hundreds of bytes fit neither a disk nor a bucket, nor a zip.
             Self::Storage(StorageError::NameTooLong { .. })
@@ -77,7 +81,27 @@ impl Failure {
 
     /// Whether the same job may succeed later.
     pub fn is_worth_a_retry(&self) -> bool {
-        !self.meaning().is_definite() && !matches!(self, Self::Conflict(_))
+        let is_settings = matches!(self, Self::Locate(LocateError::HostNotNamed { .. }));
+        !self.meaning().is_definite() && !is_settings && !matches!(self, Self::Conflict(_))
+    }
+
+    /// What the failure says of a private module. That we were not let in, refuse to go
+    /// there or find no such host is no absence: told so, the go command would take the
+    /// module's name to the next proxy.
+    #[must_use]
+    pub fn of_private_module(self) -> Self {
+        match &self {
+            Self::Locate(LocateError::PageDenied { .. }) => {
+                Self::Undecided(format!("{self}; check STOA_VCS_CREDENTIALS"))
+            }
+            Self::Locate(
+                LocateError::HostNotFound { .. }
+                | LocateError::RefusedPage { .. }
+                | LocateError::RefusedTag { .. },
+            )
+            | Self::Vcs(VcsError::Refused { .. }) => Self::Undecided(self.to_string()),
+            _ => self,
+        }
     }
 
     /// Whether it was not this attempt's turn: others are at the same thing, or wait for
@@ -138,6 +162,7 @@ fn vcs_meaning(error: &VcsError) -> Meaning {
         // Only what a listing named is asked for: it moved in between.
         VcsError::ObjectNotFound { .. }
         | VcsError::AccessDenied { .. }
+        | VcsError::NotLetIn { .. }
         | VcsError::Unavailable { .. }
         | VcsError::InvalidData { .. } => Meaning::OriginUnavailable,
     }
@@ -175,6 +200,36 @@ mod tests {
             assert_eq!(failure.meaning(), meaning, "{failure}");
             assert_eq!(failure.is_worth_a_retry(), !meaning.is_definite());
         }
+    }
+
+    #[test]
+    fn that_nothing_is_known_of_a_private_module_is_no_absence() {
+        let (page, url) =
+            (|| "https://h.example/m".to_owned(), || "https://h.example/r".to_owned());
+        let undecided = [
+            Failure::from(LocateError::HostNotFound { page: page() }),
+            LocateError::RefusedPage { page: page(), reason: "r".into() }.into(),
+            LocateError::PageDenied { page: page(), status: 401 }.into(),
+            LocateError::HostNotNamed { page: page() }.into(),
+            VcsError::Refused { url: url(), reason: "r".into() }.into(),
+            VcsError::NotLetIn { url: url(), reason: "r".into() }.into(),
+        ];
+        for failure in undecided {
+            let said = failure.to_string();
+            let failure = failure.of_private_module();
+            assert_eq!(failure.meaning(), Meaning::OriginUnavailable, "{said}");
+            assert!(failure.client_message().starts_with(&said));
+        }
+        let absent = [
+            Failure::from(LocateError::NoUsableTag { page: page(), reason: "r".into() }),
+            VcsError::RepositoryNotFound { url: url() }.into(),
+            Failure::Absent("unknown revision".into()),
+        ];
+        for failure in absent {
+            assert_eq!(failure.of_private_module().meaning(), Meaning::Absent);
+        }
+        let unnamed = Failure::from(LocateError::HostNotNamed { page: page() });
+        assert!(!unnamed.is_worth_a_retry());
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Consumes jobs: fetches modules from version control and records them.
 //!
-//! One job, end to end: [`consumer`] takes a delivery and runs its [`jobs`] handler;
+//! One job, end to end: [`consumer`] takes a delivery and runs its [`jobs`] handler, with
+//! what belongs to the job's space and no other's ([`workers`]);
 //! [`locate`] finds the module's repository, [`vcs`] lists its refs, [`resolve`] decides
 //! which commit and directory the version is; the commit's tree is fetched once
 //! ([`repository`]), packed (`pack`, [`attributes`], [`module_zip`]) and recorded in
@@ -11,6 +12,7 @@
 pub mod attributes;
 pub mod claim;
 pub mod consumer;
+pub mod credentials;
 pub mod egress;
 pub mod failure;
 pub mod goproxy;
@@ -26,6 +28,7 @@ pub mod settings;
 pub mod sweep;
 pub mod vcs;
 pub mod verdict;
+pub mod workers;
 
 mod answers;
 mod discovery_page;

@@ -12,12 +12,11 @@ use tokio::{net::TcpListener, runtime};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    claim::Claims,
     consumer::consume,
-    jobs::Worker,
     operations::{Operations, router},
     settings::{WorkerSettings, WorkerSetupError},
     sweep::sweep,
+    workers::{Sharing, Workers},
 };
 
 /// What the program is called.
@@ -71,8 +70,8 @@ async fn work(config: &Config) -> Result<(), ProcessError> {
     let queue = open_queue(config, slots, PROGRAM).await?;
     let metrics = Arc::new(Metrics::new());
     let settings = WorkerSettings::from_config(config)?;
-    let claims = Claims::fleet(storage.clone());
-    let worker = Arc::new(Worker::new(settings, storage.clone(), claims, metrics.clone())?);
+    let workers =
+        Arc::new(Workers::new(settings, storage.clone(), Sharing::Fleet, metrics.clone())?);
 
     let operations = Operations::new(queue.clone(), metrics.clone(), shutdown.clone());
     let served = axum::serve(listener, router(operations));
@@ -86,7 +85,7 @@ async fn work(config: &Config) -> Result<(), ProcessError> {
         slots,
         "stoa-worker consumes"
     );
-    consume(worker, queue, metrics, slots, shutdown, config.shutdown.grace).await;
+    consume(workers, queue, metrics, slots, shutdown, config.shutdown.grace).await;
     tracing::info!("drained");
     Ok(())
 }

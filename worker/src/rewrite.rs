@@ -3,29 +3,48 @@
 use stoa_shared::config::UrlRewrite;
 use url::Url;
 
-use crate::vcs::Remote;
+use crate::{credentials::Credentials, vcs::Remote};
 
 /// URL prefixes and what replaces them. The longest `from` wins, like git's
 /// `insteadOf`. A replaced address is trusted: only there may it be `http` or `file`,
 /// or resolve to a private address.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub struct Rewrites {
     /// Longest `from` first.
     rules: Vec<UrlRewrite>,
+    /// Hosts that are trusted as they are, over HTTPS and SSH.
+    named: Credentials,
 }
 
 impl Rewrites {
+    /// The same, with trust in the hosts that the operator has named by credentials: they
+    /// may resolve to private addresses.
+    #[must_use]
+    pub fn with_named(self, named: Credentials) -> Self {
+        Self { named, ..self }
+    }
+
     /// Where to connect to instead of `url`, and whether the operator said so. A path
     /// that would leave the target once somebody decodes it is not replaced: what follows
     /// a prefix comes from strangers.
     pub fn apply(&self, url: &Url) -> Remote {
+        self.apply_where(url, |_| true)
+    }
+
+    /// The same for a page: no page is behind SSH, where repositories may be.
+    pub fn apply_to_page(&self, url: &Url) -> Remote {
+        self.apply_where(url, |rule| !rule.to().starts_with("ssh:"))
+    }
+
+    fn apply_where(&self, url: &Url, counts: impl Fn(&UrlRewrite) -> bool) -> Remote {
+        let mut rules = self.rules.iter().filter(|rule| counts(rule));
         let replaced = match hides_separators(url) {
             true => None,
-            false => self.rules.iter().find_map(|rule| Url::parse(&rule.apply(url.as_str())?).ok()),
+            false => rules.find_map(|rule| Url::parse(&rule.apply(url.as_str())?).ok()),
         };
         match replaced {
             Some(url) => Remote { url, is_trusted: true },
-            None => Remote { url: url.clone(), is_trusted: false },
+            None => Remote { url: url.clone(), is_trusted: self.named.name(url) },
         }
     }
 }
@@ -40,7 +59,7 @@ impl FromIterator<UrlRewrite> for Rewrites {
     fn from_iter<I: IntoIterator<Item = UrlRewrite>>(rules: I) -> Self {
         let mut rules: Vec<_> = rules.into_iter().collect();
         rules.sort_by_key(|rule| std::cmp::Reverse(rule.from().len()));
-        Self { rules }
+        Self { rules, named: Credentials::default() }
     }
 }
 
@@ -86,6 +105,19 @@ mod tests {
         let rewrites = "ssh://g.example/=https://g.example/,http://i.example/=http://i.example/";
         assert_eq!(apply(rewrites, "ssh://g.example/a"), ("https://g.example/a".into(), true));
         assert_eq!(apply(rewrites, "http://i.example/a"), ("http://i.example/a".into(), true));
+    }
+
+    #[test]
+    fn a_page_is_never_asked_over_ssh() {
+        let rules = [
+            "https://g.example/team/=ssh://git@g.example/team/",
+            "https://g.example/=http://i.example/g/",
+        ];
+        let rewrites: Rewrites = rules.iter().map(|rule| rule.parse().unwrap()).collect();
+        let url = Url::parse("https://g.example/team/a?go-get=1").unwrap();
+        assert_eq!(rewrites.apply(&url).url.scheme(), "ssh");
+        let page = rewrites.apply_to_page(&url);
+        assert_eq!(page.url.as_str(), "http://i.example/g/team/a?go-get=1");
     }
 
     #[test]

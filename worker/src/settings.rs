@@ -11,8 +11,9 @@ use stoa_shared::{
 
 use crate::{
     claim::Claims,
+    credentials::{CredentialErrors, Credentials},
     discovery_page::DiscoveryPages,
-    egress::{Egress, EgressConfig, ProxySettings, SetupError},
+    egress::{Egress, EgressConfig, ProxySettings, Reach, SetupError},
     goproxy::GoProxies,
     jobs::Worker,
     locate::Locator,
@@ -41,6 +42,19 @@ pub struct WorkerSettings {
     pub deployment: DeploymentId,
     /// Whether anything is fetched at all.
     pub network: NetworkMode,
+    /// What the hosts of private modules are shown.
+    pub credentials: Credentials,
+}
+
+/// Where a worker's modules come from, and who may hear their names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origins {
+    /// Public modules: from wherever their paths lead, and without credentials, because
+    /// what is fetched is everybody's.
+    Public,
+    /// Private modules: from their repositories alone, with the credentials of their
+    /// hosts. No other host hears their names.
+    Private,
 }
 
 /// An exact version unknown to a ref listing older than this makes a new one
@@ -50,9 +64,14 @@ const REFS_RECHECK: Duration = Duration::from_secs(5);
 const SNAPSHOT_BYTES: u64 = 1 << 30;
 
 impl WorkerSettings {
-    /// What the configuration says of a worker. Reads the file of further certificates.
-    pub fn from_config(config: &Config) -> Result<Self, BackendError> {
+    /// What the configuration says of a worker. Reads the files of further certificates
+    /// and of credentials.
+    pub fn from_config(config: &Config) -> Result<Self, WorkerSetupError> {
         let git = GitConfig::default();
+        let credentials = match &config.vcs.credentials {
+            Some(file) => Credentials::open(file.clone(), environment())?,
+            None => Credentials::default(),
+        };
         Ok(Self {
             egress: EgressConfig {
                 allow: config.network.allow_addresses.clone().into(),
@@ -80,6 +99,7 @@ impl WorkerSettings {
             upstream: config.upstream.chain.clone(),
             deployment: config.deployment.clone(),
             network: config.network.mode,
+            credentials,
         })
     }
 }
@@ -87,6 +107,12 @@ impl WorkerSettings {
 /// Why a worker cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum WorkerSetupError {
+    /// A file that the configuration names cannot be read.
+    #[error(transparent)]
+    Backend(#[from] BackendError),
+    /// The file of credentials is not what it should be.
+    #[error(transparent)]
+    Credentials(#[from] CredentialErrors),
     /// Outgoing connections cannot be set up.
     #[error(transparent)]
     Egress(#[from] SetupError),
@@ -96,31 +122,62 @@ pub enum WorkerSetupError {
 }
 
 impl Worker {
-    /// A worker over `storage` that works on what it gets by `claims` and counts in the
-    /// process's `metrics`.
+    /// A worker over the `storage` of its space, that fetches from `origins`, works on what
+    /// it gets by `claims` and counts in the process's `metrics`.
     pub fn new(
         settings: WorkerSettings,
+        origins: Origins,
         storage: Arc<dyn Storage>,
         claims: Claims,
         metrics: Arc<Metrics>,
     ) -> Result<Self, WorkerSetupError> {
         let refs_freshness = settings.repositories.refs_freshness;
-        let rewrites = settings.egress.rewrites.clone();
-        let egress = Egress::new(settings.egress)?;
-        let git = Arc::new(GitVcs::new(egress.clone(), settings.git, metrics.clone())?);
-        let proxies = GoProxies::new(egress.clone(), &settings.deployment, metrics.clone());
-        let pages = DiscoveryPages { egress, metrics: metrics.clone() };
+        let WorkerSettings {
+            mut egress,
+            git,
+            repositories,
+            max_files,
+            credentials,
+            upstream,
+            deployment,
+            network,
+        } = settings;
+        let (reach_of_pages, credentials, upstream) = match origins {
+            Origins::Public => (Reach::Anywhere, None, upstream),
+            Origins::Private => (Reach::NamedHosts, Some(credentials), UpstreamChain::direct()),
+        };
+        if let Some(named) = &credentials {
+            egress.rewrites = egress.rewrites.with_named(named.clone());
+            egress.reach = Reach::OwnHost;
+        }
+        let rewrites = egress.rewrites.clone();
+        let to_repositories = Egress::new(egress.clone())?;
+        let to_pages = match reach_of_pages == egress.reach {
+            true => to_repositories.clone(),
+            false => Egress::new(EgressConfig { reach: reach_of_pages, ..egress })?,
+        };
+        let pages = DiscoveryPages {
+            egress: to_pages,
+            credentials: credentials.clone().unwrap_or_default(),
+            metrics: metrics.clone(),
+        };
+        let proxies = GoProxies::new(to_repositories.clone(), &deployment, metrics.clone());
+        let mut git = GitVcs::new(to_repositories, git, metrics.clone())?;
+        if let Some(credentials) = credentials {
+            git = git.with_credentials(credentials);
+        }
         Ok(Self {
+            origins,
             locator: Locator::new(Arc::new(pages), rewrites),
-            repositories: Arc::new(Repositories::new(git, storage.clone(), settings.repositories)),
-            upstreams: Upstreams::new(&settings.upstream),
+            repositories: Arc::new(Repositories::new(Arc::new(git), storage.clone(), repositories)),
+            upstreams: Upstreams::new(&upstream),
             proxies,
-            network: settings.network,
+            network,
             storage,
             claims,
             refs_freshness,
             metrics,
-            max_files: settings.max_files,
+            max_files,
         })
     }
 }

@@ -10,6 +10,7 @@ use std::{
 use jiff::Timestamp;
 use stoa_shared::{
     answer::Answer,
+    space::Space,
     storage::{KeyPrefix, Storage, StorageError, StorageKey, read_small},
 };
 use tokio_util::sync::CancellationToken;
@@ -36,8 +37,16 @@ pub async fn sweep(storage: Arc<dyn Storage>, shutdown: CancellationToken) {
             () = shutdown.cancelled() => return,
             () = tokio::time::sleep(INTERVAL) => {}
         }
-        report("failures", sweep_failures(&*storage, Timestamp::now()).await);
-        report("claims", sweep_claims(&*storage, SystemTime::now()).await);
+        match spaces(&*storage).await {
+            Ok(spaces) => {
+                for space in spaces {
+                    let storage = space.storage(&storage);
+                    report("failures", sweep_failures(&*storage, Timestamp::now()).await);
+                    report("claims", sweep_claims(&*storage, SystemTime::now()).await);
+                }
+            }
+            Err(error) => report("spaces", Err(error)),
+        }
         report("writes", storage.discard_unfinished(UNFINISHED).await);
     }
 }
@@ -50,6 +59,21 @@ fn report(what: &str, outcome: Result<usize, StorageError>) {
             let error: &dyn std::error::Error = &error;
             tracing::warn!(error, what, "old objects could not be swept");
         }
+    }
+}
+
+/// The public space, and all private ones that hold anything.
+async fn spaces(storage: &dyn Storage) -> Result<Vec<Space>, StorageError> {
+    let prefix = KeyPrefix::all_private();
+    let mut spaces = vec![Space::Public];
+    let mut after: Option<String> = None;
+    loop {
+        let page = storage.list(&prefix, after.as_deref(), 1).await?;
+        let rest = page.keys.first().and_then(|key| key.strip_prefix(prefix.as_str()));
+        let Some((id, _)) = rest.and_then(|rest| rest.split_once('/')) else { return Ok(spaces) };
+        // Past everything below the project: in byte order a 0 follows the slash.
+        after = Some(format!("{}{id}0", prefix.as_str()));
+        spaces.extend(id.parse().map(Space::Private));
     }
 }
 
@@ -139,6 +163,21 @@ mod tests {
         for (query, is_there) in [("old", false), ("new", true), ("good", true)] {
             assert_eq!(storage.head(&key(query)).await.is_ok(), is_there, "{query}");
         }
+    }
+
+    #[tokio::test]
+    async fn every_space_that_holds_anything_is_swept() {
+        let directory = tempfile::tempdir().unwrap();
+        let storage: Arc<dyn Storage> =
+            Arc::new(DiskStorage::open(directory.path().to_owned()).await.unwrap());
+        assert_eq!(spaces(&*storage).await.unwrap(), [Space::Public]);
+        let private = |id: &str| Space::Private(id.parse().unwrap());
+        let expected = ["a-b", "a", "a0", "default"].map(private);
+        for (space, name) in expected.iter().flat_map(|space| [(space, "x"), (space, "y")]) {
+            let key = StorageKey::for_contract(name);
+            space.storage(&storage).put(&key, Body::from(Vec::new())).await.unwrap();
+        }
+        assert_eq!(spaces(&*storage).await.unwrap()[1..], expected);
     }
 
     #[tokio::test]

@@ -42,7 +42,7 @@ type Answered = Result<(Outcome, Response), ApiError>;
 
 /// Answers a request for a path of the protocol, or says that it is none.
 pub(crate) async fn answer(State(frontend): State<Frontend>, request: Request<Body>) -> Response {
-    if let Some(response) = frontend.from_memory(&request) {
+    if let Some(response) = frontend.ready_answer(&request) {
         return response.map(Body::new);
     }
     let asked = Asked::read(&request, &frontend.settings);

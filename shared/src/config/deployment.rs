@@ -2,6 +2,8 @@
 
 use std::{fmt, str::FromStr};
 
+use sha2::{Digest, Sha256};
+
 use super::InvalidValue;
 
 /// A deployment's id: 1 to 63 of `a-z`, `0-9`, `-`, `.`, `_`, the first a letter or
@@ -21,22 +23,35 @@ pub enum Role {
 /// Longest id, that of a DNS label.
 const MAX_LENGTH: usize = 63;
 
+/// What a hash and its dash leave of that.
+const LONGEST_READABLE: usize = MAX_LENGTH - 7;
+
 impl DeploymentId {
     /// The id as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The id that a host's name suggests: what does not belong in an id becomes `-`.
-    pub(super) fn from_host_name(name: &str) -> Self {
-        let id: String = name
+    /// The id of a deployment that was given none: a readable part, which is the bucket's
+    /// name or, for a directory, the host's, and a hash of where the modules lie. What
+    /// does not belong in an id becomes `-`.
+    pub(super) fn of_storage(storage: &str, endpoint: &str, host: &str) -> Self {
+        let bucket = storage.strip_prefix("s3://");
+        let place = match bucket {
+            Some(_) => format!("{endpoint} {storage}"),
+            None => format!("{host} {storage}"),
+        };
+        let hash = Sha256::digest(place);
+        let readable: String = bucket
+            .unwrap_or(host)
             .to_lowercase()
             .chars()
             .map(|letter| if is_allowed(letter) { letter } else { '-' })
             .skip_while(|letter| !letter.is_ascii_alphanumeric())
-            .take(MAX_LENGTH)
+            .take(LONGEST_READABLE)
             .collect();
-        Self(if id.is_empty() { "stoa".to_owned() } else { id })
+        let readable = if readable.is_empty() { "stoa" } else { &readable };
+        Self(format!("{readable}-{:02x}{:02x}{:02x}", hash[0], hash[1], hash[2]))
     }
 }
 
@@ -101,17 +116,29 @@ mod tests {
     }
 
     #[test]
-    fn any_host_name_makes_an_id() {
-        for (name, id) in [
-            ("Web-1.example.org", "web-1.example.org"),
-            ("_my host", "my-host"),
-            ("日本", "stoa"),
-            ("", "stoa"),
+    fn where_modules_lie_makes_an_id() {
+        for (storage, host, readable) in [
+            ("file:///srv", "Web-1.example.org", "web-1.example.org-"),
+            ("file:///srv", "_my host", "my-host-"),
+            ("file:///srv", "日本", "stoa-"),
+            ("", "", "stoa-"),
+            ("file:///srv", &"a".repeat(300), &format!("{}-", "a".repeat(56))),
+            ("s3://go-modules/Proxy", "pod-1", "go-modules-proxy-"),
         ] {
-            let derived = DeploymentId::from_host_name(name);
-            assert_eq!(derived.as_str(), id);
+            let derived = DeploymentId::of_storage(storage, "", host);
+            assert!(derived.as_str().starts_with(readable), "{derived}");
             assert_eq!(derived.as_str().parse(), Ok(derived));
         }
+    }
+
+    #[test]
+    fn processes_of_one_deployment_agree_and_two_deployments_differ() {
+        let id = DeploymentId::of_storage;
+        assert_eq!(id("s3://b", "https://e", "pod-1"), id("s3://b", "https://e", "pod-2"));
+        assert_ne!(id("s3://b", "https://e", "pod-1"), id("s3://b", "https://f", "pod-1"));
+        assert_ne!(id("s3://b/one", "", "pod-1"), id("s3://b/two", "", "pod-1"));
+        assert_ne!(id("file:///a", "", "host"), id("file:///b", "", "host"));
+        assert_ne!(id("file:///a", "", "host-1"), id("file:///a", "", "host-2"));
     }
 
     #[test]

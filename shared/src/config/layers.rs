@@ -193,6 +193,24 @@ impl Values {
                 });
             }
         }
+        self.name_the_deployment();
+    }
+
+    /// The deployment's id by default: it hangs on where the modules lie, which all
+    /// processes of a deployment have in common, and no two deployments.
+    fn name_the_deployment(&mut self) {
+        let text = |setting: &Setting| match self.0.get(setting.variable).map(|it| &it.text) {
+            Some(Text::One(text)) => text.clone(),
+            _ => String::new(),
+        };
+        let (storage, endpoint) = (text(&settings::STORAGE), text(&settings::S3_ENDPOINT));
+        let system = rustix::system::uname();
+        let host = system.nodename().to_string_lossy();
+        self.0.entry(settings::DEPLOYMENT.variable).or_insert_with(|| Value {
+            text: Text::One(DeploymentId::of_storage(&storage, &endpoint, &host).to_string()),
+            layer: Layer::Default,
+            name: settings::DEPLOYMENT.variable.to_owned(),
+        });
     }
 }
 
@@ -256,12 +274,6 @@ fn read_secret(layer: &Layer, name: &str, path: &Text, mistakes: &mut Vec<Mistak
 /// Defaults that depend on where we run. Others depend on more than a process knows of
 /// itself at its start, and stay unset until then.
 fn compute(setting: &Setting, environment: &BTreeMap<String, String>) -> Option<String> {
-    if setting.variable == settings::DEPLOYMENT.variable {
-        let system = rustix::system::uname();
-        return Some(
-            DeploymentId::from_host_name(&system.nodename().to_string_lossy()).to_string(),
-        );
-    }
     if setting.variable != settings::STORAGE.variable {
         return None;
     }

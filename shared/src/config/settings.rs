@@ -104,7 +104,7 @@ settings! {
 
     /// This deployment's id, as it stands in `Via` headers and in logs: at most 63
     /// lower-case letters, digits, `-`, `.` and `_`, a letter or digit first.
-    DEPLOYMENT { "STOA_DEPLOYMENT", Some("deployment"), Computed("the host's name"), example: "om", Single }
+    DEPLOYMENT { "STOA_DEPLOYMENT", Some("deployment"), Computed("made of the storage's name, and of the host's for a directory"), example: "om", Single }
 
     /// Base URL of this deployment as others reach it, path prefix included.
     PUBLIC_URL { "STOA_PUBLIC_URL", Some("public_url"), Unset, example: "https://go.example.org", Single }
@@ -213,6 +213,17 @@ settings! {
     /// `from` is fetched from `to` instead; the longest match wins. A target named here is
     /// trusted: it may be `http` or `file` and lead to private addresses.
     VCS_REWRITE { "STOA_VCS_REWRITE", Some("vcs.rewrite"), Unset, example: "https://github.com/=https://git.example.org/mirror/github.com/", List }
+
+    /// Path of a JSON file of credentials for the hosts of private modules, read by workers.
+    /// It is a list of `{"host": "git.corp.example", "kind": …, "secret": …}`; a host may
+    /// carry a `:port`. A secret is `env:NAME` or `file:/path`, never the secret itself.
+    /// Kinds: `token` (an access token; `user` is `oauth2` if not given, which GitHub,
+    /// GitLab and Gitea take), `basic` (`user` and password), `netrc` (a netrc file; with
+    /// host `*` all of it), `ssh` (a private key; `user` is `git` if not given, and
+    /// `knownHosts` names the file of the host's keys). Files that change are read again;
+    /// what cannot be read leaves all as it was. Credentials are used for private modules
+    /// only, go to exactly their host, over HTTPS, SSH, or to where `STOA_VCS_REWRITE` leads.
+    VCS_CREDENTIALS { "STOA_VCS_CREDENTIALS", Some("vcs.credentials"), Unset, example: "/etc/stoa/credentials.json", Single }
 
     /// Longest time that one exchange with a repository may take, from the connection
     /// to the last byte. Five minutes leave room for a second attempt within a job's

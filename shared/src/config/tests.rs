@@ -76,6 +76,7 @@ fn nothing_needs_to_be_set() {
     # download is not set
     # anonymous is not set
     # vcs.rewrite is not set
+    # vcs.credentials is not set
     vcs.timeout = "5m" # default
     vcs.max_pack_bytes = "2GiB" # default
     vcs.max_files = "200000" # default
@@ -111,11 +112,16 @@ fn without_a_home_the_storage_must_be_named() {
 }
 
 #[test]
-fn the_deployment_is_named_after_the_host() {
-    let home = ("HOME".to_owned(), "/home/user".to_owned());
-    let config = Config::load(None, [home].into_iter()).unwrap();
-    assert!(!config.deployment.as_str().is_empty());
-    assert_eq!(layer_of(&config, "deployment"), Layer::Default);
+fn the_deployment_is_named_after_its_storage() {
+    let named = |more: &[(&str, &str)]| {
+        let own = environment(more).filter(|(name, _)| name != "STOA_DEPLOYMENT");
+        let config = Config::load(None, own).unwrap();
+        assert_eq!(layer_of(&config, "deployment"), Layer::Default);
+        config.deployment.to_string()
+    };
+    assert_ne!(named(&[]), named(&[("STOA_STORAGE", "file:///srv/other")]));
+    let bucket = named(&[("STOA_STORAGE", "s3://modules"), ("STOA_QUEUE", "amqp://b/")]);
+    assert!(bucket.starts_with("modules-"), "{bucket}");
 }
 
 #[test]

@@ -3,9 +3,11 @@
 //! count.
 //!
 //! Needs nothing but the `git` program. It speaks as much HTTP/1.1 as git, the go
-//! command and our own client do: keep-alive, lengths and chunks, no pipelining.
+//! command and our own client do: keep-alive, lengths and chunks, no pipelining. As a
+//! client's HTTP proxy it serves every host itself, opens no tunnel, and remembers whom
+//! it was asked for.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Component, Path, PathBuf};
@@ -41,6 +43,8 @@ pub struct Options {
     pub delay: Duration,
     /// Kinds of requests that are answered with this HTTP status.
     pub failures: BTreeMap<RequestKind, u16>,
+    /// The `Authorization` without which all is answered with 401.
+    pub authorization: Option<String>,
     /// Fixed answers by path (with its leading slash); the query does not matter.
     /// They go before repositories.
     pub pages: HashMap<String, Page>,
@@ -107,6 +111,7 @@ impl GitServer {
             root,
             options: Mutex::new(options),
             counts: Mutex::new(Counts::default()),
+            hosts: Mutex::default(),
         });
         let accept = tokio::spawn(accept(listener, Arc::clone(&state))).abort_handle();
         Ok(Self { address, state, accept })
@@ -127,9 +132,15 @@ impl GitServer {
         *locked(&self.state.counts)
     }
 
+    /// The hosts that requests were for so far, each with its port if it named one.
+    pub fn hosts(&self) -> BTreeSet<String> {
+        locked(&self.state.hosts).clone()
+    }
+
     /// Forgets the requests seen so far.
     pub fn reset_counts(&self) {
         *locked(&self.state.counts) = Counts::default();
+        locked(&self.state.hosts).clear();
     }
 
     /// Behaves differently from the next request on.
@@ -177,10 +188,12 @@ struct State {
     root: PathBuf,
     options: Mutex<Options>,
     counts: Mutex<Counts>,
+    hosts: Mutex<BTreeSet<String>>,
 }
 
 struct Request {
     method: String,
+    host: String,
     path: String,
     query: String,
     /// Names in lower case.
@@ -207,8 +220,16 @@ async fn serve_connection(stream: TcpStream, state: Arc<State>) -> io::Result<()
         let options = locked(&state.options).clone();
         let kind = request.kind(&options);
         locked(&state.counts).add(kind);
+        locked(&state.hosts).insert(request.host.clone());
         tokio::time::sleep(options.delay).await;
-        if let Some(status) = options.failures.get(&kind) {
+        if request.method == "CONNECT" {
+            write_whole(&mut writer, 502, &[], b"no tunnels here\n").await?;
+        } else if let Some(authorization) = &options.authorization
+            && request.headers.get("authorization") != Some(authorization)
+        {
+            let headers = [("WWW-Authenticate".to_owned(), "Basic".to_owned())];
+            write_whole(&mut writer, 401, &headers, b"who are you?\n").await?;
+        } else if let Some(status) = options.failures.get(&kind) {
             write_whole(&mut writer, *status, &[], b"failing on purpose\n").await?;
         } else if let Some(page) = options.pages.get(&request.path) {
             write_whole(&mut writer, page.status, &page.headers, &page.body).await?;
@@ -230,6 +251,12 @@ impl Request {
         let first = read_line(reader).await?;
         let mut words = first.split(' ');
         let (Some(method), Some(target)) = (words.next(), words.next()) else { return Ok(None) };
+        // Proxies are told of the host here, all others in a header.
+        let absolute = target.strip_prefix("http://").map(|rest| {
+            let at = rest.find('/').unwrap_or(rest.len());
+            rest.split_at(at)
+        });
+        let (named, target) = absolute.map_or((None, target), |(host, rest)| (Some(host), rest));
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         let mut headers = HashMap::new();
         loop {
@@ -255,8 +282,10 @@ impl Request {
                 }
             }
         }
+        let host = named.map(str::to_owned).or_else(|| headers.get("host").cloned());
+        let host = host.unwrap_or_default();
         let (method, path, query) = (method.to_owned(), path.to_owned(), query.to_owned());
-        Ok(Some(Self { method, path, query, headers, body }))
+        Ok(Some(Self { method, host, path, query, headers, body }))
     }
 
     fn kind(&self, options: &Options) -> RequestKind {

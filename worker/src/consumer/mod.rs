@@ -11,7 +11,7 @@ use tokio::{task::JoinSet, time::Instant};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
-use crate::{failure::Failure, jobs::Worker, verdict::Verdict};
+use crate::{failure::Failure, jobs::Worker, verdict::Verdict, workers::Workers};
 
 /// How long one job may take. RabbitMQ takes a message away from its consumer after
 /// 30 minutes; a job is ended well before.
@@ -24,7 +24,7 @@ const QUEUE_TROUBLE_PAUSE: Duration = Duration::from_secs(1);
 /// Runs `slots` jobs at a time until `shutdown`; jobs that run then have `grace` to
 /// finish, the rest are given back.
 pub async fn consume(
-    worker: Arc<Worker>,
+    workers: Arc<Workers>,
     queue: Arc<dyn Queue>,
     metrics: Arc<Metrics>,
     slots: usize,
@@ -34,7 +34,7 @@ pub async fn consume(
     let mut running = JoinSet::new();
     for _ in 0..slots {
         let slot = Slot {
-            worker: worker.clone(),
+            workers: workers.clone(),
             queue: queue.clone(),
             metrics: metrics.clone(),
             shutdown: shutdown.clone(),
@@ -46,7 +46,7 @@ pub async fn consume(
 }
 
 struct Slot {
-    worker: Arc<Worker>,
+    workers: Arc<Workers>,
     queue: Arc<dyn Queue>,
     metrics: Arc<Metrics>,
     shutdown: CancellationToken,
@@ -90,6 +90,7 @@ impl Slot {
             "job",
             request.id = job.request.as_ref().map(RequestId::as_str),
             job.kind = job.task.kind(),
+            job.space = %job.space,
             job.attempt = delivery.attempt,
             module.path = %job.task.module(),
         );
@@ -98,8 +99,13 @@ impl Slot {
 
     async fn work(&self, job: Job, delivery: Delivery) -> Result<(), QueueError> {
         let started = Instant::now();
-        let Some(outcome) = self.run_job(&job).await else {
-            return self.queue.release(delivery, Duration::ZERO).await;
+        let worker = self.workers.of(&job.space);
+        let outcome = match &worker {
+            Ok(worker) => match self.run_job(worker, &job).await {
+                Some(outcome) => outcome,
+                None => return self.queue.release(delivery, Duration::ZERO).await,
+            },
+            Err(error) => Err(Failure::Internal(describe(error))),
         };
         let verdict = match &outcome {
             Ok(()) => Verdict::Done,
@@ -109,8 +115,9 @@ impl Slot {
         };
         if let Err(failure) = &outcome
             && verdict.is_outcome()
+            && let Ok(worker) = &worker
         {
-            self.worker.store_failure(&job.task, failure).await;
+            worker.store_failure(&job.task, failure).await;
         }
         self.report(&job, &outcome, &verdict, started.elapsed());
         let key = job.key();
@@ -139,8 +146,8 @@ impl Slot {
 
     /// Runs the job on a task of its own, so that a panic is a failure like any
     /// other; `None` if it was cut off by the end of the grace period.
-    async fn run_job(&self, job: &Job) -> Option<Result<(), Failure>> {
-        let (worker, task) = (self.worker.clone(), job.task.clone());
+    async fn run_job(&self, worker: &Arc<Worker>, job: &Job) -> Option<Result<(), Failure>> {
+        let (worker, task) = (worker.clone(), job.task.clone());
         let running = async move { worker.run(&task).await };
         let mut running = tokio::spawn(running.in_current_span());
         let cut_off = async {

@@ -12,8 +12,8 @@ use tokio::sync::broadcast::Receiver;
 
 use super::*;
 use crate::{
-    claim::Claims, egress::EgressConfig, repository::RepositoryLimits, settings::WorkerSettings,
-    vcs::git::GitConfig,
+    credentials::Credentials, egress::EgressConfig, repository::RepositoryLimits,
+    settings::WorkerSettings, vcs::git::GitConfig, workers::Sharing,
 };
 
 /// Only bounds a wait for what never comes.
@@ -93,7 +93,7 @@ impl Queue for Crowded {
     }
 }
 
-async fn worker(directory: &Path) -> Worker {
+async fn workers(directory: &Path) -> Workers {
     let settings = WorkerSettings {
         egress: EgressConfig::default(),
         git: GitConfig::default(),
@@ -106,15 +106,16 @@ async fn worker(directory: &Path) -> Worker {
         upstream: UpstreamChain::direct(),
         deployment: "om".parse().unwrap(),
         network: NetworkMode::Online,
+        credentials: Credentials::default(),
     };
     let storage = DiskStorage::open(directory.to_owned()).await.unwrap();
-    Worker::new(settings, Arc::new(storage), Claims::alone(), Arc::new(Metrics::new())).unwrap()
+    Workers::new(settings, Arc::new(storage), Sharing::Alone, Arc::new(Metrics::new())).unwrap()
 }
 
 #[tokio::test]
 async fn who_publishes_while_an_equal_job_is_given_back_hears_of_its_end() {
     let directory = tempfile::tempdir().unwrap();
-    let worker = Arc::new(worker(&directory.path().join("storage")).await);
+    let workers = Arc::new(workers(&directory.path().join("storage")).await);
     let queue = EmbeddedQueue::open(directory.path().join("queue")).await.unwrap();
     let queue = Arc::new(Crowded { queue, latecomer: Mutex::default() });
     // Fails without asking anyone: the host's repositories have two more elements.
@@ -124,7 +125,7 @@ async fn who_publishes_while_an_equal_job_is_given_back_hears_of_its_end() {
     let shutdown = CancellationToken::new();
     let metrics = Arc::new(Metrics::new());
     let consumer =
-        consume(worker, queue.clone(), metrics, 1, shutdown.clone(), Duration::from_secs(1));
+        consume(workers, queue.clone(), metrics, 1, shutdown.clone(), Duration::from_secs(1));
     let consumer = tokio::spawn(consumer);
     let heard = async {
         let mut latecomer = loop {

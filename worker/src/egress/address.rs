@@ -7,7 +7,10 @@ use stoa_shared::config::AddressRanges;
 /// Networks that are allowed although they are not public (`STOA_ALLOW_ADDRESSES`).
 /// Empty by default: public addresses only.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct AllowList(AddressRanges);
+pub struct AllowList {
+    ranges: AddressRanges,
+    is_without_public: bool,
+}
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Network {
@@ -20,13 +23,20 @@ impl AllowList {
     /// Whether an address may be connected to: it is public, or listed.
     pub fn allows(&self, address: IpAddr) -> bool {
         // Whoever allows 10.0.0.1 means the machine, however it is spelled.
-        is_public(address) || self.0.contains(address.to_canonical())
+        let is_public = !self.is_without_public && is_public(address);
+        is_public || self.ranges.contains(address.to_canonical())
+    }
+
+    /// The same networks and no public address besides.
+    #[must_use]
+    pub fn without_public(self) -> Self {
+        Self { is_without_public: true, ..self }
     }
 }
 
 impl From<AddressRanges> for AllowList {
     fn from(ranges: AddressRanges) -> Self {
-        Self(ranges)
+        Self { ranges, is_without_public: false }
     }
 }
 
@@ -176,5 +186,9 @@ mod tests {
         let everything = allowing(&["0.0.0.0/0", "::/0"]);
         assert!(everything.allows("127.0.0.1".parse().unwrap()));
         assert!(everything.allows("::1".parse().unwrap()));
+        let listed = allowing(&["10.20.0.0/16"]).without_public();
+        for (address, allowed) in [("10.20.0.1", true), ("10.21.0.1", false), ("1.1.1.1", false)] {
+            assert_eq!(listed.allows(address.parse().unwrap()), allowed, "{address}");
+        }
     }
 }

@@ -20,6 +20,12 @@ pub enum EgressError {
         /// Which rule.
         reason: String,
     },
+    /// Private modules are not asked for at a host that the operator has not named.
+    #[error("{url}: the operator has not named the host for private modules")]
+    NotNamed {
+        /// Where to, or what redirects there.
+        url: String,
+    },
     /// The name does not exist.
     #[error("{url}: no such host")]
     UnknownHost {
@@ -99,6 +105,10 @@ pub fn shown(url: &Url) -> String {
 impl EgressError {
     pub(super) fn refused(url: &Url, reason: impl Into<String>) -> Self {
         Self::Refused { url: shown(url), reason: reason.into() }
+    }
+
+    pub(super) fn not_named(url: &Url) -> Self {
+        Self::NotNamed { url: shown(url) }
     }
 
     pub(super) fn timeout(url: &Url, limit: Duration) -> Self {

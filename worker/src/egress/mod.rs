@@ -56,12 +56,27 @@ pub enum Trust {
     Foreign,
 }
 
+/// Where requests may lead. They name the modules that they are about.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Reach {
+    /// Wherever others say: the modules are public.
+    #[default]
+    Anywhere,
+    /// Redirects stay on their host, or lead to one that the operator named.
+    OwnHost,
+    /// Besides, the host is one that the operator named, or has only addresses that the
+    /// operator allowed (`STOA_ALLOW_ADDRESSES`).
+    NamedHosts,
+}
+
 /// Settings of [`Egress`].
 #[derive(Debug, Clone)]
 pub struct EgressConfig {
     /// Addresses that foreign names may lead to although they are not public
     /// (`STOA_ALLOW_ADDRESSES`). Default: none.
     pub allow: AllowList,
+    /// Where requests may lead. Default: anywhere.
+    pub reach: Reach,
     /// Roots trusted besides the platform's, PEM (`STOA_CA_FILE`). Default: none.
     pub extra_roots_pem: Option<Vec<u8>>,
     /// Addresses that the operator has replaced, where a redirect leads there
@@ -85,6 +100,7 @@ impl Default for EgressConfig {
     fn default() -> Self {
         Self {
             allow: AllowList::default(),
+            reach: Reach::Anywhere,
             extra_roots_pem: None,
             rewrites: Rewrites::default(),
             proxy: ProxySettings::default(),
@@ -148,7 +164,11 @@ impl Egress {
     pub fn new(config: EgressConfig) -> Result<Self, SetupError> {
         // Whoever was first has installed one already, and any will do.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let resolver = Arc::new(CheckedResolver::new(config.allow.clone(), config.proxy.hosts()));
+        let allow = match config.reach {
+            Reach::Anywhere | Reach::OwnHost => config.allow.clone(),
+            Reach::NamedHosts => config.allow.clone().without_public(),
+        };
+        let resolver = Arc::new(CheckedResolver::new(allow, config.proxy.hosts()));
         let named = client(&config)?.build().map_err(SetupError::client)?;
         let foreign = client(&config)?.dns_resolver(Arc::clone(&resolver));
         let foreign = foreign.build().map_err(SetupError::client)?;
@@ -171,13 +191,14 @@ impl Egress {
         &self,
         url: &Url,
         trust: Trust,
+        headers: HeaderMap,
         time_limit: Duration,
     ) -> Result<Page, EgressError> {
         let limit = self.shared.config.page_limit;
         let request = Request {
             url: url.clone(),
             trust,
-            headers: HeaderMap::new(),
+            headers,
             body_limit: u64::MAX,
             deadline: Deadline::after(time_limit),
         };
@@ -246,6 +267,7 @@ impl Egress {
         let Request { mut url, mut trust, mut headers, body_limit, deadline } = request;
         for _ in 0..=REDIRECT_LIMIT {
             self.check(&url, trust)?;
+            self.check_reach(&url, trust).await?;
             let client = match trust {
                 Trust::Named | Trust::Upstream => &self.shared.named,
                 Trust::Foreign => &self.shared.foreign,
@@ -265,24 +287,26 @@ impl Egress {
             let Some(target) = redirect_target(&url, &method, &answer) else {
                 return Ok(Response::new(answer, url, trust, body_limit, deadline, idle));
             };
-            let replaced = self.shared.config.rewrites.apply(&target);
-            if replaced.is_trusted {
-                headers.remove(AUTHORIZATION);
-                headers.remove(COOKIE);
-                (url, trust) = (replaced.url, Trust::Named);
-                continue;
-            }
-            if url.scheme() == "https" && target.scheme() != "https" {
+            let next = self.shared.config.rewrites.apply(&target);
+            if !next.is_trusted && url.scheme() == "https" && target.scheme() != "https" {
                 return Err(EgressError::refused(&url, "redirects from https to another scheme"));
             }
-            if target.origin() != url.origin() {
+            let is_elsewhere = next.url.origin() != url.origin();
+            if is_elsewhere {
+                headers.remove(AUTHORIZATION);
+                headers.remove(COOKIE);
+            }
+            if next.is_trusted {
+                trust = Trust::Named;
+            } else if is_elsewhere {
+                if self.shared.config.reach != Reach::Anywhere && next.url.host() != url.host() {
+                    return Err(EgressError::not_named(&url));
+                }
                 if trust != Trust::Upstream || !self.is_internal(&url).await {
                     trust = Trust::Foreign;
                 }
-                headers.remove(AUTHORIZATION);
-                headers.remove(COOKIE);
             }
-            url = target;
+            url = next.url;
         }
         Err(EgressError::refused(&url, format!("more than {REDIRECT_LIMIT} redirects")))
     }
@@ -333,10 +357,27 @@ impl Egress {
             Host::Ipv4(address) => address.into(),
             Host::Ipv6(address) => address.into(),
         };
-        if self.shared.config.allow.allows(literal) {
+        if self.shared.resolver.allows(literal) {
             return Ok(());
         }
+        if self.shared.config.reach == Reach::NamedHosts {
+            return Err(EgressError::not_named(url));
+        }
         refuse("the address is not public")
+    }
+
+    /// Whether a host that others chose may hear of the module at all. Its addresses are
+    /// looked at before anything is sent, also where a proxy would look them up.
+    async fn check_reach(&self, url: &Url, trust: Trust) -> Result<(), EgressError> {
+        if self.shared.config.reach != Reach::NamedHosts || trust == Trust::Named {
+            return Ok(());
+        }
+        let Some(Host::Domain(host)) = url.host() else { return Ok(()) };
+        match self.shared.resolver.checked(host).await {
+            Ok(_) => Ok(()),
+            Err(ResolveError::NotPublic { .. }) => Err(EgressError::not_named(url)),
+            Err(error) => Err(EgressError::from_resolver(url, &error)),
+        }
     }
 
     fn failure(&self, url: &Url, error: &reqwest::Error) -> EgressError {

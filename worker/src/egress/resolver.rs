@@ -38,6 +38,10 @@ impl CheckedResolver {
         self.proxies.contains(&host.to_ascii_lowercase())
     }
 
+    pub(super) fn allows(&self, address: IpAddr) -> bool {
+        self.allow.allows(address)
+    }
+
     pub(super) async fn checked(&self, host: &str) -> Result<Vec<SocketAddr>, ResolveError> {
         check(lookup(host).await?, &self.allow)
     }

@@ -69,7 +69,10 @@ async fn redirects_are_followed_nine_times() {
     }
     let server = server(options).await;
     let nine = format!("{}/9?go-get=1", server.url()).parse().unwrap();
-    let page = egress().fetch_page(&nine, Trust::Named, Duration::from_secs(30)).await.unwrap();
+    let page = egress()
+        .fetch_page(&nine, Trust::Named, HeaderMap::new(), Duration::from_secs(30))
+        .await
+        .unwrap();
     assert_eq!((page.status, page.final_url.path(), &page.body[..]), (200, "/0", &b"here"[..]));
     let ten = refusal(&format!("{}/10", server.url()), Trust::Named).await;
     assert_eq!(ten, "more than 9 redirects");
@@ -143,7 +146,10 @@ async fn pages_of_any_status_come_back_and_long_ones_are_cut() {
     for (egress, length, is_complete) in
         [(Egress::new(config).unwrap(), 4096, false), (egress(), 5000, true)]
     {
-        let page = egress.fetch_page(&url, Trust::Named, Duration::from_secs(30)).await.unwrap();
+        let page = egress
+            .fetch_page(&url, Trust::Named, HeaderMap::new(), Duration::from_secs(30))
+            .await
+            .unwrap();
         assert_eq!(page.status, 404);
         assert_eq!((page.body.len(), page.is_complete), (length, is_complete));
     }
@@ -241,4 +247,62 @@ async fn requests_go_through_the_operators_proxy_but_never_to_it() {
     let absent = "https://m.invalid/".parse().unwrap();
     let pinned = egress.checked_addresses(&absent, Trust::Foreign).await;
     assert!(pinned.is_ok_and(|addresses| addresses.is_empty()));
+}
+
+#[tokio::test]
+async fn credentials_stay_with_their_origin_whatever_a_redirect_says() {
+    let secret = Options { authorization: Some("Basic x".to_owned()), ..Options::default() };
+    let other = server(secret.clone().with_page("/", FixedPage::html("internal"))).await;
+    let options = secret
+        .with_page("/here", FixedPage::redirect(302, "/end"))
+        .with_page("/away", FixedPage::redirect(302, &other.url()))
+        .with_page("/end", FixedPage::html("done"));
+    let named = server(options).await;
+    // Trusted, but not with the other's secret.
+    let trusted = format!("{0}/={0}/", other.url()).parse().unwrap();
+    let rewrites = [trusted].into_iter().collect();
+    let egress = Egress::new(EgressConfig { rewrites, ..EgressConfig::default() }).unwrap();
+    for (path, status) in [("/here", 200), ("/away", 401)] {
+        let mut request = request(&format!("{}{path}", named.url()), Trust::Named);
+        request.headers.insert(AUTHORIZATION, HeaderValue::from_static("Basic x"));
+        let response = egress.get(request).await.unwrap();
+        assert_eq!(response.status().as_u16(), status, "{path}");
+    }
+    assert_eq!(other.counts().pages, 1);
+}
+
+#[tokio::test]
+async fn who_may_not_hear_of_a_module_is_not_connected_to() {
+    let local = ["127.0.0.0/8", "::1"].map(|range| range.parse().unwrap());
+    let local: stoa_shared::config::AddressRanges = local.into_iter().collect();
+    let egress = |allow: AllowList, reach| {
+        Egress::new(EgressConfig { allow, reach, ..EgressConfig::default() }).unwrap()
+    };
+    let nobody = egress(AllowList::default(), Reach::NamedHosts);
+    let some = egress(local.clone().into(), Reach::NamedHosts);
+    for url in ["https://localhost/", "https://127.0.0.1/", "https://1.1.1.1/"] {
+        let error = nobody.get(request(url, Trust::Foreign)).await.unwrap_err();
+        assert!(matches!(error, EgressError::NotNamed { .. }), "{error}");
+    }
+    // Nobody listens there, which somebody had to be asked to find out.
+    for url in ["https://localhost/", "https://127.0.0.1/"] {
+        let error = some.get(request(url, Trust::Foreign)).await.unwrap_err();
+        assert!(!matches!(error, EgressError::NotNamed { .. }), "{error}");
+    }
+    let error = some.get(request("https://1.1.1.1/", Trust::Foreign)).await.unwrap_err();
+    assert!(matches!(error, EgressError::NotNamed { .. }), "{error}");
+
+    let other = server(Options::default()).await;
+    let elsewhere = other.url().replace("127.0.0.1", "localhost");
+    let options = Options::default()
+        .with_page("/away", FixedPage::redirect(302, &elsewhere))
+        .with_page("/here", FixedPage::redirect(302, "/end"))
+        .with_page("/end", FixedPage::html("done"));
+    let named = server(options).await;
+    let own = egress(local.into(), Reach::OwnHost);
+    let url = |path: &str| format!("{}{path}", named.url());
+    let error = own.get(request(&url("/away"), Trust::Named)).await.unwrap_err();
+    assert!(matches!(error, EgressError::NotNamed { .. }), "{error}");
+    assert_eq!(own.get(request(&url("/here"), Trust::Named)).await.unwrap().status(), 200);
+    assert_eq!(other.counts(), Counts::default());
 }

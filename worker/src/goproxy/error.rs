@@ -126,6 +126,10 @@ impl GoProxyError {
             EgressError::UnknownHost { .. } if is_foreign => {
                 Self::Absent { server, reason: "no such host".to_owned() }
             }
+            EgressError::NotNamed { .. } => Self::Unavailable {
+                server,
+                reason: "not to be asked for private modules".to_owned(),
+            },
             EgressError::Refused { reason, .. } | EgressError::Unreachable { reason, .. } => {
                 Self::Unavailable { server, reason }
             }

@@ -23,13 +23,15 @@ use crate::{
     goproxy::GoProxies,
     locate::Locator,
     repository::Repositories,
+    settings::Origins,
     upstreams::Upstreams,
 };
 
 pub(crate) use origin::Opened;
 
-/// What every job needs; shared by all slots.
+/// What every job of one space needs; shared by all slots.
 pub struct Worker {
+    pub(crate) origins: Origins,
     pub(crate) storage: Arc<dyn Storage>,
     /// Who is asked, in order.
     pub(crate) upstreams: Upstreams,
@@ -54,13 +56,17 @@ impl Worker {
     /// Runs one job. What comes of it is in storage then, but for a failure: whether that
     /// is an outcome yet is the consumer's verdict.
     pub async fn run(&self, task: &Task) -> Result<(), Failure> {
-        match task {
+        let outcome = match task {
             Task::Fill { module, version } => self.fill(module, version).await,
             Task::List { module } => self.refresh_list(module).await,
             Task::Latest { module } => self.refresh_latest(module).await,
             Task::Query { module, query } => self.refresh_query(module, query).await,
             Task::Refresh { module } => self.refresh(module).await,
-        }
+        };
+        outcome.map_err(|failure| match self.origins {
+            Origins::Public => failure,
+            Origins::Private => failure.of_private_module(),
+        })
     }
 
     /// The right to fill a version: its fetch and the writing of its files.

@@ -9,6 +9,7 @@ use crate::{
     locate::{Located, Repository as Location},
     repository::Repository,
     resolve::Place,
+    settings::Origins,
     upstreams::Source,
 };
 
@@ -46,7 +47,14 @@ impl Worker {
         let Located { root, subdir, repository } = self.locator.locate(module).await?;
         let (url, remote) = match repository {
             Location::Git { url, remote } => (url.to_string(), remote),
-            Location::Mod { base } => return Ok(Origin::Server(Server::of_page(&root, &base))),
+            Location::Mod { base } if self.origins == Origins::Public => {
+                return Ok(Origin::Server(Server::of_page(&root, &base)));
+            }
+            Location::Mod { .. } => {
+                return Err(Failure::Undecided(format!(
+                    "{module}: its page names another module proxy, which is not told of private modules"
+                )));
+            }
         };
         let place = Place::of(module, &root, &subdir)
             .map_err(|error| Failure::Absent(format!("{module}: {error}")))?;

@@ -25,13 +25,13 @@ pub fn repository(tag: &MetaImport, rewrites: &Rewrites) -> Result<Repository, R
         return Err(Refusal::NotAUrl);
     }
     let address = rewrites.apply(&url);
-    if !address.is_trusted {
-        if url.scheme() != "https" {
-            return Err(Refusal::Scheme { scheme: excerpt(url.scheme()) });
-        }
-        if !url.username().is_empty() || url.password().is_some() {
-            return Err(Refusal::Credentials);
-        }
+    if !address.is_trusted && url.scheme() != "https" {
+        return Err(Refusal::Scheme { scheme: excerpt(url.scheme()) });
+    }
+    // The user of an ssh URL says who serves, and is no secret.
+    let has_user = !url.username().is_empty() && url.scheme() != "ssh";
+    if has_user || url.password().is_some() {
+        return Err(Refusal::Credentials);
     }
     Ok(match tag.vcs.as_str() {
         "mod" => Repository::Mod { base: address },

@@ -48,6 +48,22 @@ pub enum LocateError {
         /// One line: what it has instead.
         reason: String,
     },
+    /// The page answered that it is not for us.
+    #[error("{page}: no go-import tag for this path (HTTP status {status})")]
+    PageDenied {
+        /// The page's address.
+        page: String,
+        /// 401 or 403.
+        status: u16,
+    },
+    /// A private module is not asked for at a host that nobody has named.
+    #[error(
+        "{page}: not asked where the private module's repository is, because its host is not known here: name it in STOA_VCS_CREDENTIALS or STOA_VCS_REWRITE, or its address in STOA_ALLOW_ADDRESSES"
+    )]
+    HostNotNamed {
+        /// The page's address.
+        page: String,
+    },
     /// The page contradicts itself.
     #[error("{page}: {mismatch}: {module}")]
     Ambiguous {
@@ -124,13 +140,14 @@ impl LocateError {
             | Self::UnusableHost { .. }
             | Self::UnsupportedVcs { .. }
             | Self::NoUsableTag { .. }
+            | Self::PageDenied { .. }
             | Self::Ambiguous { .. }
             | Self::Disagreement { .. }
             | Self::RefusedTag { .. }
             | Self::HostNotFound { .. }
             | Self::RefusedPage { .. } => Meaning::Absent,
             Self::Timeout { .. } | Self::Busy { .. } => Meaning::OriginTimeout,
-            Self::Unavailable { .. } => Meaning::OriginUnavailable,
+            Self::Unavailable { .. } | Self::HostNotNamed { .. } => Meaning::OriginUnavailable,
         }
     }
 }

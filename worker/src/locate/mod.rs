@@ -130,7 +130,7 @@ impl Locator {
     }
 
     async fn fetch(&self, path: &str) -> Result<Tags, LocateError> {
-        let address = self.rewrites.apply(&page_url(path)?);
+        let address = self.rewrites.apply_to_page(&page_url(path)?);
         let page =
             self.pages.page(&address).await.map_err(|error| page_error(shown(path), error))?;
         let fits = |tag: &MetaImport| matching::fits(&tag.prefix, path);
@@ -172,6 +172,7 @@ fn page_error(page: String, error: PageError) -> LocateError {
     match error {
         PageError::HostNotFound => LocateError::HostNotFound { page },
         PageError::Refused { reason } => LocateError::RefusedPage { page, reason },
+        PageError::NotNamed => LocateError::HostNotNamed { page },
         PageError::TooLarge { .. } => LocateError::NoUsableTag { page, reason: error.to_string() },
         PageError::Timeout { seconds } => LocateError::Timeout { page, seconds },
         PageError::Busy => LocateError::Busy { page },
@@ -191,6 +192,9 @@ fn no_usable_tag(
     if status >= 500 || status == 429 {
         let reason = format!("HTTP status {status} without a usable go-import tag");
         return LocateError::Unavailable { page, reason };
+    }
+    if matches!(status, 401 | 403) {
+        return LocateError::PageDenied { page, status };
     }
     let reason = match tags {
         Ok(_) => format!("no go-import tag for this path (HTTP status {status})"),

@@ -35,6 +35,10 @@ pub enum PageError {
         /// Which rule.
         reason: String,
     },
+    /// The page is that of a private module, and the host none that the operator has
+    /// named.
+    #[error("the operator has not named the host")]
+    NotNamed,
     /// The page is larger than we read.
     #[error("page is larger than {limit_bytes} bytes")]
     TooLarge {

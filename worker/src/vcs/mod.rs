@@ -184,6 +184,15 @@ pub enum VcsError {
         /// 401 or 403.
         status: u16,
     },
+    /// We cannot show the host of a private repository what it wants to see, so that it
+    /// tells us nothing about the repository.
+    #[error("{url}: {reason}")]
+    NotLetIn {
+        /// Without credentials.
+        url: String,
+        /// One line that says what to do.
+        reason: String,
+    },
     /// No answer in time.
     #[error("{url}: no answer within {seconds} s")]
     Timeout {
@@ -238,6 +247,7 @@ impl VcsError {
             | Self::Refused { url, .. }
             | Self::LimitExceeded { url, .. }
             | Self::AccessDenied { url, .. }
+            | Self::NotLetIn { url, .. }
             | Self::Timeout { url, .. }
             | Self::Busy { url }
             | Self::Unavailable { url, .. }

@@ -35,6 +35,19 @@ pub(super) fn parse(reader: impl Read, ref_limit: usize) -> Result<Advertisement
     }
 }
 
+/// Reads past an advertisement, of this version, that comes before an answer; what
+/// follows it stays in the reader.
+pub(super) fn skip(reader: impl Read, is_v2: bool) -> Result<(), WireError> {
+    let mut packets = PacketReader::new(reader);
+    let first = next_line(&mut packets)?;
+    let Some(first) = first else { return Ok(()) };
+    if (first == b"version 2") != is_v2 {
+        return Err(WireError::malformed("another version than before", &first));
+    }
+    while packets.line()?.is_some() {}
+    Ok(())
+}
+
 fn next_line(packets: &mut PacketReader<impl Read>) -> Result<Option<Vec<u8>>, WireError> {
     Ok(packets.line()?.map(<[u8]>::to_vec))
 }

@@ -9,7 +9,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::error::WireError;
-use super::program::{GitProgram, Input, Invocation};
+use super::process::Input;
+use super::program::{GitProgram, Invocation};
 use super::stream::{self, Body, from_program};
 use super::tar;
 use crate::egress::Deadline;

@@ -9,11 +9,13 @@ use std::net::IpAddr;
 use std::path::Path;
 use std::time::Duration;
 
+use http::HeaderValue;
 use stoa_shared::metrics::Metrics;
 use tempfile::{NamedTempFile, TempDir};
 
 use super::error::from_egress;
-use super::program::{GitProgram, Input, Invocation};
+use super::process::Input;
+use super::program::{GitProgram, Invocation};
 use super::refs::RefCollector;
 use super::smart_http::Base;
 use super::stream::{self, Body, from_program};
@@ -32,6 +34,8 @@ pub(super) struct DumbHttp<'a> {
     pub(super) program: &'a GitProgram,
     pub(super) egress: &'a Egress,
     pub(super) base: Base,
+    /// What the base's host is shown.
+    pub(super) authorization: Option<HeaderValue>,
     /// How the repository is shown.
     pub(super) url: String,
     pub(super) temp_dir: &'a Path,
@@ -173,6 +177,14 @@ impl DumbHttp<'_> {
         let Base { url, trust } = &self.base;
         let addresses = self.egress.checked_addresses(url, *trust).await.map_err(from_egress)?;
         let mut invocation = Invocation::default();
+        // Others see a program's arguments, and redirects are not followed.
+        if let Some(header) = self.authorization.as_ref().and_then(|value| value.to_str().ok()) {
+            invocation.environment.extend([
+                ("GIT_CONFIG_COUNT", "1".into()),
+                ("GIT_CONFIG_KEY_0", "http.extraHeader".into()),
+                ("GIT_CONFIG_VALUE_0", format!("Authorization: {header}").into()),
+            ]);
+        }
         // A host that turns smart for git itself would get around our limits.
         invocation.environment.push(("GIT_SMART_HTTP", "0".into()));
         if *trust == Trust::Foreign && !addresses.is_empty() {

@@ -101,6 +101,10 @@ impl From<VcsError> for Failure {
 pub(super) fn from_egress(error: EgressError) -> VcsError {
     match error {
         EgressError::Refused { url, reason } => VcsError::Refused { url, reason },
+        EgressError::NotNamed { url } => VcsError::Refused {
+            url,
+            reason: "refused: it leads to a host that the operator has not named".to_owned(),
+        },
         EgressError::UnknownHost { url } => {
             VcsError::Unavailable { url, reason: "no such host".to_owned() }
         }
@@ -138,6 +142,7 @@ pub(super) fn counted_as(error: Option<&VcsError>) -> VcsOutcome {
         Some(VcsError::Timeout { .. } | VcsError::Busy { .. }) => VcsOutcome::Timeout,
         Some(
             VcsError::AccessDenied { .. }
+            | VcsError::NotLetIn { .. }
             | VcsError::Unavailable { .. }
             | VcsError::InvalidData { .. },
         ) => VcsOutcome::Error,

@@ -7,7 +7,8 @@ use std::path::PathBuf;
 use bytes::Bytes;
 use url::Url;
 
-use super::program::{GitProgram, Input, Invocation};
+use super::process::Input;
+use super::program::{GitProgram, Invocation};
 use super::stream::{Body, from_program};
 use crate::egress::Deadline;
 use crate::vcs::VcsError;

@@ -15,6 +15,7 @@ mod dumb_http;
 mod error;
 mod local;
 mod pkt_line;
+mod process;
 mod program;
 mod protocol_v0;
 mod protocol_v2;
@@ -22,6 +23,7 @@ mod refs;
 mod session;
 mod side_band;
 mod smart_http;
+mod ssh;
 mod stream;
 mod tar;
 #[cfg(test)]
@@ -33,10 +35,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use http::HeaderValue;
 use stoa_shared::metrics::{Metrics, VcsOperation};
 
 use super::pack::{Limits, ObjectStore};
 use super::{Capabilities, FetchRequest, ObjectId, RefListing, Remote, Vcs, VcsError};
+use crate::credentials::Credentials;
 use crate::egress::{Deadline, Egress, shown};
 
 pub use archive::ConvertedFiles;
@@ -49,6 +53,7 @@ use local::{LocalRepository, shown_file};
 use program::GitProgram;
 use session::{Connection, Outcome, Session};
 use smart_http::{Base, Bases, SmartHttp};
+use ssh::SshRepository;
 
 /// Settings of [`GitVcs`].
 #[derive(Debug, Clone)]
@@ -56,6 +61,9 @@ pub struct GitConfig {
     /// The git program's absolute path. Default: where [`find_program`] finds it. Without
     /// it everything works but dumb servers, `file://` and conversions.
     pub program: Option<PathBuf>,
+    /// The ssh program's absolute path. Default: where it lies usually. Without it
+    /// everything works but hosts that are reached over SSH.
+    pub ssh_program: Option<PathBuf>,
     /// Where temporary repositories live. Default: the system's temporary directory.
     pub temp_dir: PathBuf,
     /// Most refs in a listing, those that we skip included. Default 500,000.
@@ -77,6 +85,7 @@ impl Default for GitConfig {
     fn default() -> Self {
         Self {
             program: find_program(None),
+            ssh_program: ssh::find(),
             temp_dir: tempfile::env::temp_dir(),
             refs: 500_000,
             listing_bytes: 256 << 20,
@@ -88,7 +97,8 @@ impl Default for GitConfig {
     }
 }
 
-/// Git over HTTP and, for repositories that the operator named, from the file system.
+/// Git over HTTP and, for repositories that the operator named, over SSH or from the file
+/// system.
 #[derive(Debug)]
 pub struct GitVcs {
     egress: Egress,
@@ -96,6 +106,8 @@ pub struct GitVcs {
     program: GitProgram,
     bases: Bases,
     metrics: Arc<Metrics>,
+    /// Of hosts of private modules; `None` where all modules are public.
+    credentials: Option<Credentials>,
 }
 
 impl GitVcs {
@@ -103,7 +115,14 @@ impl GitVcs {
     /// and what they bring are counted in `metrics`.
     pub fn new(egress: Egress, config: GitConfig, metrics: Arc<Metrics>) -> io::Result<Self> {
         let program = GitProgram::new(config.program.clone(), &config.temp_dir)?;
-        Ok(Self { egress, config, program, bases: Bases::new(), metrics })
+        Ok(Self { egress, config, program, bases: Bases::new(), metrics, credentials: None })
+    }
+
+    /// The same for private modules: with credentials for their hosts, and without taking
+    /// anything for absent that may only be hidden from us.
+    #[must_use]
+    pub fn with_credentials(self, credentials: Credentials) -> Self {
+        Self { credentials: Some(credentials), ..self }
     }
 
     fn session<'a>(
@@ -112,17 +131,41 @@ impl GitVcs {
         body_limit: u64,
         deadline: Deadline,
     ) -> Result<Session<'a>, VcsError> {
-        let connection = match remote.url.scheme() {
-            "http" | "https" => {
-                let Self { egress, bases, .. } = self;
-                let server = SmartHttp { egress, bases, remote, body_limit, deadline };
-                Connection::Http(server)
+        let ssh = self.credentials.as_ref().and_then(|known| known.ssh(&remote.url));
+        let connection = match (remote.url.scheme(), ssh) {
+            ("https" | "ssh", Some(access)) => {
+                let (program, temp_dir) =
+                    (self.config.ssh_program.as_deref(), &self.config.temp_dir);
+                let (url, shown) = (&remote.url, shown_remote(remote));
+                Connection::Ssh(SshRepository::new(
+                    program, temp_dir, access, url, shown, deadline,
+                )?)
             }
-            "file" if remote.is_trusted => {
+            ("http" | "https", _) => {
+                let Self { egress, bases, .. } = self;
+                let authorization = self.authorization(remote);
+                let hides = self.credentials.is_some();
+                Connection::Http(SmartHttp {
+                    egress,
+                    bases,
+                    remote,
+                    authorization,
+                    hides,
+                    body_limit,
+                    deadline,
+                })
+            }
+            ("ssh", None) if self.credentials.is_some() => {
+                let reason =
+                    "is reached over SSH, and STOA_VCS_CREDENTIALS has no key for its host";
+                let url = shown_remote(remote);
+                return Err(VcsError::NotLetIn { url, reason: reason.to_owned() });
+            }
+            ("file", _) if remote.is_trusted => {
                 let directory = LocalRepository::new(&self.program, &remote.url, deadline)?;
                 Connection::Local(directory)
             }
-            scheme => {
+            (scheme, _) => {
                 let reason = format!("refused: {scheme} is not allowed");
                 return Err(VcsError::Refused { url: shown_remote(remote), reason });
             }
@@ -133,8 +176,47 @@ impl GitVcs {
         Ok(Session { connection, url, ref_limit: self.config.refs, pack_limits, metrics })
     }
 
+    /// What the repository's own host is shown; only ever over HTTPS, or where the
+    /// operator has it go.
+    fn authorization(&self, remote: &Remote) -> Option<HeaderValue> {
+        let is_safe = remote.url.scheme() == "https" || remote.is_trusted;
+        self.credentials.as_ref().filter(|_| is_safe)?.authorization(&remote.url)
+    }
+
+    /// What a failure means where modules are private: a host that does not know us tells
+    /// nothing about what it has.
+    fn judged(&self, remote: &Remote, error: VcsError) -> VcsError {
+        if self.credentials.is_none() {
+            return error;
+        }
+        let is_known = self.authorization(remote).is_some();
+        let (url, reason) = match error {
+            VcsError::AccessDenied { url, status } if is_known => {
+                let reason = "the host refuses the credentials";
+                (url, format!("{reason} (HTTP status {status}); check STOA_VCS_CREDENTIALS"))
+            }
+            VcsError::AccessDenied { url, status } => {
+                let reason = "the host asks for credentials";
+                (
+                    url,
+                    format!(
+                        "{reason} (HTTP status {status}), and STOA_VCS_CREDENTIALS has none for it"
+                    ),
+                )
+            }
+            VcsError::RepositoryNotFound { url } if !is_known && !remote.is_trusted => {
+                let reason = "repository not found, or hidden: STOA_VCS_CREDENTIALS has nothing to show to its host";
+                (url, reason.to_owned())
+            }
+            other => return other,
+        };
+        VcsError::NotLetIn { url, reason }
+    }
+
     fn dumb(&self, remote: &Remote, base: Base, deadline: Deadline) -> DumbHttp<'_> {
+        let is_own = base.url.origin() == remote.url.origin();
         DumbHttp {
+            authorization: self.authorization(remote).filter(|_| is_own),
             program: &self.program,
             egress: &self.egress,
             base,
@@ -144,19 +226,8 @@ impl GitVcs {
             metrics: &self.metrics,
         }
     }
-}
 
-/// A repository's address as errors name it.
-fn shown_remote(remote: &Remote) -> String {
-    match remote.url.scheme() {
-        "file" => shown_file(&remote.url),
-        _ => shown(&remote.url),
-    }
-}
-
-#[async_trait]
-impl Vcs for GitVcs {
-    async fn list_refs(
+    async fn list(
         &self,
         remote: &Remote,
         capabilities: Option<&Capabilities>,
@@ -175,7 +246,7 @@ impl Vcs for GitVcs {
         }
     }
 
-    async fn fetch(
+    async fn fetch_objects(
         &self,
         remote: &Remote,
         listing: &RefListing,
@@ -196,6 +267,36 @@ impl Vcs for GitVcs {
                 fetched
             }
         }
+    }
+}
+
+/// A repository's address as errors name it.
+fn shown_remote(remote: &Remote) -> String {
+    match remote.url.scheme() {
+        "file" => shown_file(&remote.url),
+        _ => shown(&remote.url),
+    }
+}
+
+#[async_trait]
+impl Vcs for GitVcs {
+    async fn list_refs(
+        &self,
+        remote: &Remote,
+        capabilities: Option<&Capabilities>,
+    ) -> Result<RefListing, VcsError> {
+        let listed = self.list(remote, capabilities).await;
+        listed.map_err(|error| self.judged(remote, error))
+    }
+
+    async fn fetch(
+        &self,
+        remote: &Remote,
+        listing: &RefListing,
+        request: &FetchRequest,
+    ) -> Result<ObjectStore, VcsError> {
+        let fetched = self.fetch_objects(remote, listing, request).await;
+        fetched.map_err(|error| self.judged(remote, error))
     }
 
     async fn convert(

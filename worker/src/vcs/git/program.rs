@@ -1,34 +1,16 @@
-//! The git program: the only place of the worker that starts processes.
-//!
-//! It runs with an environment of our own making and with configuration, hooks,
-//! helpers, prompts and maintenance switched off (go-modules §7, points 1 and 2). Its
-//! process group is killed when its handle is dropped.
+//! The git program, run with configuration, hooks, helpers, prompts and maintenance
+//! switched off (go-modules §7, points 1 and 2).
 
 use std::ffi::{OsStr, OsString};
-use std::fs::File;
 use std::io;
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use bytes::Bytes;
-use rustix::process::{Pid, Signal, kill_process_group};
 use tempfile::TempDir;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::process::{Child, ChildStderr, ChildStdout, Command};
-use tokio::task::JoinHandle;
 
+use super::process::{self, Input, ProgramError, Running, Start};
 use crate::egress::Deadline;
 use crate::vcs::ObjectFormat;
-
-/// Bytes of output taken per read.
-const CHUNK: usize = 64 << 10;
-/// Bytes of error output kept: its beginning, where git says what failed.
-const ERROR_OUTPUT: usize = 8 << 10;
-
-/// Where the program lies usually.
-const USUAL_PLACES: &str = "/usr/local/bin:/usr/bin:/bin:/opt/homebrew/bin";
 
 /// Configuration for every invocation: nothing that a repository or a server says may
 /// start anything or lead anywhere.
@@ -45,16 +27,24 @@ const SAFE_OPTIONS: [&str; 9] = [
     "safe.directory=*",
 ];
 
-/// Finds the program in a search path such as the variable `PATH`, or else in the usual
-/// places. The result is absolute.
+/// What every invocation sees of the environment, besides a home of its own.
+const ENVIRONMENT: [(&str, &str); 10] = [
+    ("GIT_CONFIG_GLOBAL", "/dev/null"),
+    ("GIT_CONFIG_NOSYSTEM", "1"),
+    ("GIT_ATTR_NOSYSTEM", "1"),
+    ("GIT_TERMINAL_PROMPT", "0"),
+    ("GIT_ASKPASS", "/bin/false"),
+    ("SSH_ASKPASS", "/bin/false"),
+    ("GIT_ALLOW_PROTOCOL", "https"),
+    ("GIT_NO_LAZY_FETCH", "1"),
+    ("GIT_LITERAL_PATHSPECS", "1"),
+    ("LC_ALL", "C"),
+];
+
+/// Finds the git program in a search path such as the variable `PATH`, or else in the
+/// usual places. The result is absolute.
 pub fn find(search_path: Option<&OsStr>) -> Option<PathBuf> {
-    let search_path = search_path.unwrap_or_else(|| OsStr::new(USUAL_PLACES));
-    let directories = search_path.as_bytes().split(|&byte| byte == b':');
-    directories
-        .map(|directory| Path::new(OsStr::from_bytes(directory)))
-        .filter(|directory| directory.is_absolute())
-        .map(|directory| directory.join("git"))
-        .find(|path| path.is_file())
+    process::find("git", search_path)
 }
 
 /// How git is run. Cheap to clone.
@@ -80,29 +70,6 @@ pub(super) struct Invocation {
     pub(super) input: Input,
 }
 
-#[derive(Debug, Default)]
-pub(super) enum Input {
-    #[default]
-    Nothing,
-    Bytes(Bytes),
-    File(File),
-}
-
-/// Why git did not do what it was asked.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum ProgramError {
-    #[error("the git program is not installed")]
-    Missing,
-    #[error("the git program cannot be run")]
-    Io(#[from] io::Error),
-    #[error("git {command} failed: {message}")]
-    Failed { command: String, message: String },
-    #[error("git {command} printed more than {limit} bytes")]
-    TooMuchOutput { command: String, limit: u64 },
-    #[error("git {command} took longer than {seconds} s")]
-    Timeout { command: String, seconds: u64 },
-}
-
 impl GitProgram {
     /// `path` is absolute, as [`find`] returns it.
     pub(super) fn new(path: Option<PathBuf>, temp_dir: &Path) -> io::Result<Self> {
@@ -116,57 +83,26 @@ impl GitProgram {
         invocation: Invocation,
         deadline: Deadline,
     ) -> Result<Running, ProgramError> {
-        let path = self.path.as_ref().ok_or(ProgramError::Missing)?;
-        let Invocation { repository, options, environment, arguments, input } = invocation;
-        let mut command = Command::new(path);
-        for option in SAFE_OPTIONS {
-            command.args(["-c", option]);
-        }
-        for option in &options {
-            command.arg("-c").arg(option);
-        }
-        command
-            .args(&arguments)
-            .current_dir(self.home.path())
-            .env_clear()
-            .env("HOME", self.home.path())
-            .env("GIT_CONFIG_GLOBAL", "/dev/null")
-            .env("GIT_CONFIG_NOSYSTEM", "1")
-            .env("GIT_ATTR_NOSYSTEM", "1")
-            .env("GIT_TERMINAL_PROMPT", "0")
-            .env("GIT_ASKPASS", "/bin/false")
-            .env("SSH_ASKPASS", "/bin/false")
-            .env("GIT_ALLOW_PROTOCOL", "https")
-            .env("GIT_NO_LAZY_FETCH", "1")
-            .env("GIT_LITERAL_PATHSPECS", "1")
-            .env("LC_ALL", "C")
-            .envs(environment)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .process_group(0)
-            .kill_on_drop(true);
-        if let Some(repository) = repository {
-            command.env("GIT_DIR", repository);
-        }
-        let mut bytes = None;
-        match input {
-            Input::Nothing => command.stdin(Stdio::null()),
-            Input::File(file) => command.stdin(file),
-            Input::Bytes(content) => {
-                bytes = Some(content);
-                command.stdin(Stdio::piped())
-            }
+        let program = self.path.as_ref().ok_or(ProgramError::Missing { name: "git" })?;
+        let Invocation { repository, options, environment: further, arguments, input } = invocation;
+        let command = arguments.first().map(|name| name.to_string_lossy().into_owned());
+        let always = SAFE_OPTIONS.map(OsString::from);
+        let options = always.into_iter().chain(options).flat_map(|option| ["-c".into(), option]);
+        // Of two values of a variable the later holds.
+        let mut environment: Vec<_> =
+            ENVIRONMENT.into_iter().map(|(name, value)| (name, value.into())).collect();
+        environment.push(("HOME", self.home.path().into()));
+        environment.extend(further);
+        environment.extend(repository.map(|repository| ("GIT_DIR", repository.into())));
+        let start = Start {
+            program,
+            name: format!("git {}", command.unwrap_or_default()),
+            arguments: options.chain(arguments).collect(),
+            environment,
+            directory: self.home.path(),
+            input,
         };
-        let mut child = command.spawn()?;
-        let output = child.stdout.take();
-        let errors = child.stderr.take().map(|errors| tokio::spawn(beginning(errors)));
-        if let (Some(bytes), Some(mut stdin)) = (bytes, child.stdin.take()) {
-            // It may end without having read everything, which its status tells.
-            tokio::spawn(async move { stdin.write_all(&bytes).await });
-        }
-        let command =
-            arguments.first().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-        Ok(Running { child, output, errors, command, deadline })
+        start.now(deadline)
     }
 
     /// A new bare repository, empty and without any template; vanishes when dropped.
@@ -201,83 +137,12 @@ impl GitProgram {
         while let Some(chunk) = running.chunk().await? {
             output.extend_from_slice(&chunk);
             if output.len() as u64 > output_limit {
-                let command = running.command.clone();
-                return Err(ProgramError::TooMuchOutput { command, limit: output_limit });
+                let name = running.name().to_owned();
+                return Err(ProgramError::TooMuchOutput { name, limit: output_limit });
             }
         }
         Ok(output)
     }
-}
-
-/// A git process whose output is being read.
-#[derive(Debug)]
-pub(super) struct Running {
-    child: Child,
-    output: Option<ChildStdout>,
-    errors: Option<JoinHandle<String>>,
-    command: String,
-    deadline: Deadline,
-}
-
-impl Running {
-    /// The next piece of output. `None` means that git has ended well.
-    pub(super) async fn chunk(&mut self) -> Result<Option<Bytes>, ProgramError> {
-        let deadline = self.deadline;
-        match tokio::time::timeout_at(deadline.at(), self.next()).await {
-            Ok(chunk) => chunk,
-            Err(_) => {
-                let seconds = deadline.total().as_secs();
-                Err(ProgramError::Timeout { command: self.command.clone(), seconds })
-            }
-        }
-    }
-
-    async fn next(&mut self) -> Result<Option<Bytes>, ProgramError> {
-        if let Some(output) = &mut self.output {
-            let mut chunk = Vec::with_capacity(CHUNK);
-            if output.read_buf(&mut chunk).await? > 0 {
-                return Ok(Some(chunk.into()));
-            }
-            self.output = None;
-        }
-        let status = self.child.wait().await?;
-        if status.success() {
-            return Ok(None);
-        }
-        let message = match self.errors.take() {
-            Some(errors) => errors.await.unwrap_or_default(),
-            None => String::new(),
-        };
-        Err(ProgramError::Failed { command: self.command.clone(), message })
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // An id means that it has not been waited for, so that the group is still its.
-        let group = self.child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
-        if let Some(group) = group {
-            // It may be gone already.
-            let _ = kill_process_group(group, Signal::KILL);
-        }
-    }
-}
-
-/// Reads everything, keeps the beginning, makes it one line.
-async fn beginning(mut errors: ChildStderr) -> String {
-    let kept = Arc::new(Mutex::new(Vec::new()));
-    let mut buffer = vec![0; ERROR_OUTPUT];
-    while let Ok(count) = errors.read(&mut buffer).await {
-        if count == 0 {
-            break;
-        }
-        let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let room = ERROR_OUTPUT - kept.len();
-        kept.extend_from_slice(&buffer[..count.min(room)]);
-    }
-    let kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
-    let text = String::from_utf8_lossy(&kept);
-    text.trim().chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 #[cfg(test)]
@@ -299,15 +164,6 @@ mod tests {
         Deadline::after(Duration::from_secs(60))
     }
 
-    #[test]
-    fn the_program_is_found_by_absolute_directories_only() {
-        let directory = tempfile::tempdir().unwrap();
-        std::fs::write(directory.path().join("git"), "").unwrap();
-        let path = std::env::join_paths([Path::new("bin"), directory.path()]).unwrap();
-        assert_eq!(find(Some(&path)), Some(directory.path().join("git")));
-        assert_eq!(find(Some(OsStr::new("relative:"))), None);
-    }
-
     #[tokio::test]
     async fn output_is_bounded_and_failure_says_why() {
         let version = program().run(arguments(&["version"]), 1000, minute()).await.unwrap();
@@ -318,7 +174,7 @@ mod tests {
         assert!(error.to_string().starts_with("git rev-parse failed: fatal: "), "{error}");
         let missing = GitProgram::new(None, &std::env::temp_dir()).unwrap();
         let error = missing.run(arguments(&["version"]), 5, minute()).await.unwrap_err();
-        assert!(matches!(error, ProgramError::Missing));
+        assert!(matches!(error, ProgramError::Missing { .. }));
     }
 
     #[tokio::test]

@@ -8,6 +8,7 @@ use super::advertisement::{self, Advertisement};
 use super::error::{Failure, counted_as};
 use super::local::LocalRepository;
 use super::smart_http::{Base, InfoRefs, SmartHttp};
+use super::ssh::SshRepository;
 use super::stream::{self, Body};
 use super::{protocol_v0, protocol_v2};
 use crate::vcs::pack::{Limits, ObjectStore};
@@ -18,6 +19,7 @@ use crate::vcs::{Capabilities, FetchRequest, Protocol, RefListing, VcsError};
 pub(super) enum Connection<'a> {
     Http(SmartHttp<'a>),
     Local(LocalRepository<'a>),
+    Ssh(SshRepository<'a>),
 }
 
 /// Questions to one repository.
@@ -122,6 +124,7 @@ impl Session<'_> {
     async fn ask_advertisement(&self) -> Result<Outcome<Advertisement>, VcsError> {
         let body = match &self.connection {
             Connection::Local(repository) => repository.info_refs()?,
+            Connection::Ssh(repository) => repository.advertisement()?,
             Connection::Http(server) => match server.info_refs().await? {
                 InfoRefs::Smart(body) => body,
                 InfoRefs::Dumb(base) => return Ok(Outcome::Dumb(base)),
@@ -138,12 +141,17 @@ impl Session<'_> {
     async fn ask_refs(&self, capabilities: Capabilities) -> Result<RefListing, Failure> {
         let request = protocol_v2::ls_refs_request(capabilities.object_format);
         let body = self.upload_pack(request.into(), true).await?;
-        let limit = self.ref_limit;
+        let (limit, greets) = (self.ref_limit, self.greets());
         stream::parse(
             body,
             &self.url,
             |bytes| self.received(bytes),
-            move |reader| protocol_v2::parse_ls_refs(reader, capabilities, limit),
+            move |mut reader| {
+                if greets {
+                    advertisement::skip(&mut reader, true)?;
+                }
+                protocol_v2::parse_ls_refs(reader, capabilities, limit)
+            },
         )
         .await
     }
@@ -162,11 +170,15 @@ impl Session<'_> {
         let body = self.upload_pack(bytes.into(), is_v2).await?;
         let limits = self.pack_limits.clone();
         let (format, keep) = (capabilities.object_format, request.contents);
+        let greets = self.greets();
         stream::parse(
             body,
             &self.url,
             |bytes| self.received(bytes),
-            move |reader| {
+            move |mut reader| {
+                if greets {
+                    advertisement::skip(&mut reader, is_v2)?;
+                }
                 let pack = if is_v2 {
                     protocol_v2::parse_fetch(reader)?
                 } else {
@@ -184,6 +196,13 @@ impl Session<'_> {
         match &self.connection {
             Connection::Http(server) => server.upload_pack(request, is_v2).await,
             Connection::Local(repository) => repository.upload_pack(request, is_v2),
+            Connection::Ssh(repository) => repository.upload_pack(request, is_v2),
         }
+    }
+
+    /// Whether an answer follows an advertisement: a server that keeps a connection
+    /// begins each one so.
+    fn greets(&self) -> bool {
+        matches!(self.connection, Connection::Ssh(_))
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, HeaderName, USER_AGENT};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, USER_AGENT};
 use http::{HeaderMap, HeaderValue};
 use moka::sync::Cache;
 use url::Url;
@@ -36,6 +36,11 @@ pub(super) struct SmartHttp<'a> {
     pub(super) egress: &'a Egress,
     pub(super) bases: &'a Bases,
     pub(super) remote: &'a Remote,
+    /// What the remote's own host is shown.
+    pub(super) authorization: Option<HeaderValue>,
+    /// Whether the repository may be private: then a host that denies access has not said
+    /// that there is none.
+    pub(super) hides: bool,
     /// Longest answer, in bytes.
     pub(super) body_limit: u64,
     pub(super) deadline: Deadline,
@@ -71,6 +76,7 @@ impl SmartHttp<'_> {
         match self.judge(response).await {
             // Hosts that hide private repositories ask for credentials where nothing is;
             // the page beside it tells (go-modules §3.2).
+            Err(error @ VcsError::AccessDenied { .. }) if self.hides => Err(error),
             Err(error @ (VcsError::AccessDenied { .. } | VcsError::InvalidData { .. })) => {
                 let request = self.request(base.url, base.trust, HeaderMap::new());
                 match self.egress.get(request).await.map(|page| page.status().as_u16()) {
@@ -154,7 +160,12 @@ impl SmartHttp<'_> {
         Base { url: self.remote.url.clone(), trust }
     }
 
-    fn request(&self, url: Url, trust: Trust, headers: HeaderMap) -> Request {
+    fn request(&self, url: Url, trust: Trust, mut headers: HeaderMap) -> Request {
+        if let Some(authorization) = &self.authorization
+            && url.origin() == self.remote.url.origin()
+        {
+            headers.insert(AUTHORIZATION, authorization.clone());
+        }
         Request { url, trust, headers, body_limit: self.body_limit, deadline: self.deadline }
     }
 

@@ -6,7 +6,8 @@ use bytes::{Buf, Bytes};
 use tokio::sync::mpsc;
 
 use super::error::{Failure, WireError, from_egress};
-use super::program::{ProgramError, Running};
+use super::process::{ProgramError, Running};
+use super::ssh::SshProcess;
 use crate::egress::Response;
 use crate::vcs::VcsError;
 
@@ -18,6 +19,7 @@ const PIECES: usize = 16;
 pub(super) enum Body {
     Http(Box<Response>),
     Process(Box<Running>),
+    Ssh(Box<SshProcess>),
 }
 
 impl Body {
@@ -28,6 +30,7 @@ impl Body {
             Self::Process(running) => {
                 running.chunk().await.map_err(|error| from_program(url, error))
             }
+            Self::Ssh(process) => process.chunk(url).await,
         }
     }
 }
@@ -100,18 +103,18 @@ pub(super) fn from_program(url: &str, error: ProgramError) -> VcsError {
         ProgramError::TooMuchOutput { .. } => {
             VcsError::LimitExceeded { url, limit: error.to_string() }
         }
-        ProgramError::Failed { command, message } => {
+        ProgramError::Failed { name, message } => {
             if message.contains("does not appear to be a git repository")
                 || (message.contains("repository '") && message.contains("' not found"))
             {
                 return VcsError::RepositoryNotFound { url };
             }
-            tracing::warn!(vcs.url = url, message, "git {command} failed");
-            VcsError::Unavailable { url, reason: format!("git {command} failed") }
+            tracing::warn!(vcs.url = url, message, "{name} failed");
+            VcsError::Unavailable { url, reason: format!("{name} failed") }
         }
         ProgramError::Io(source) => {
-            VcsError::Unavailable { url, reason: format!("the git program: {source}") }
+            VcsError::Unavailable { url, reason: format!("a program cannot be run: {source}") }
         }
-        ProgramError::Missing => VcsError::Unavailable { url, reason: error.to_string() },
+        ProgramError::Missing { .. } => VcsError::Unavailable { url, reason: error.to_string() },
     }
 }
