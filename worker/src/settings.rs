@@ -122,19 +122,19 @@ impl Worker {
     ) -> Result<Self, WorkerSetupError> {
         let refs_freshness = settings.repositories.refs_freshness;
         let WorkerSettings { mut egress, git, repositories, max_files, credentials } = settings;
-        let (reach_of_pages, credentials) = match origins {
-            Origins::Public => (Reach::Anywhere, None),
-            Origins::Private => (Reach::NamedHosts, Some(credentials)),
+        let credentials = match origins {
+            Origins::Public => None,
+            Origins::Private => Some(credentials),
         };
         if let Some(named) = &credentials {
             egress.rewrites = egress.rewrites.with_named(named.clone());
             egress.reach = Reach::OwnHost;
         }
         let rewrites = egress.rewrites.clone();
-        let to_repositories = Egress::new(egress.clone())?;
-        let to_pages = match reach_of_pages == egress.reach {
-            true => to_repositories.clone(),
-            false => Egress::new(EgressConfig { reach: reach_of_pages, ..egress })?,
+        let to_repositories = Egress::new(egress)?;
+        let to_pages = match origins {
+            Origins::Public => to_repositories.clone(),
+            Origins::Private => to_repositories.with_reach(Reach::NamedHosts)?,
         };
         let pages = DiscoveryPages {
             egress: to_pages,
