@@ -56,6 +56,7 @@ pub(crate) fn run(config: &Config) -> Result<(), EmbeddedError> {
 }
 
 async fn start(config: &Config) -> Result<(), EmbeddedError> {
+    let settings = WorkerSettings::from_config(config)?;
     let shutdown = CancellationToken::new();
     stop_on_signals(&shutdown).map_err(EmbeddedError::Runtime)?;
     let storage = tokio::select! {
@@ -64,7 +65,6 @@ async fn start(config: &Config) -> Result<(), EmbeddedError> {
     };
     let queue = open_queue(config, config.work.slots, "stoa").await?;
     let metrics = Arc::new(Metrics::new());
-    let settings = WorkerSettings::from_config(config)?;
     let sharing = if is_shared(config) { Sharing::Fleet } else { Sharing::Alone };
     let workers = Workers::new(settings, storage.clone(), sharing, metrics.clone())?;
 

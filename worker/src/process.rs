@@ -57,6 +57,7 @@ pub fn run(config: &Config) -> Result<(), ProcessError> {
 }
 
 async fn work(config: &Config) -> Result<(), ProcessError> {
+    let settings = WorkerSettings::from_config(config)?;
     let shutdown = CancellationToken::new();
     stop_on_signals(&shutdown).map_err(ProcessError::Runtime)?;
     let address = config.listeners.admin;
@@ -69,7 +70,6 @@ async fn work(config: &Config) -> Result<(), ProcessError> {
     let slots = config.work.slots;
     let queue = open_queue(config, slots, PROGRAM).await?;
     let metrics = Arc::new(Metrics::new());
-    let settings = WorkerSettings::from_config(config)?;
     let workers =
         Arc::new(Workers::new(settings, storage.clone(), Sharing::Fleet, metrics.clone())?);
 

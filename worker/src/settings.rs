@@ -142,19 +142,19 @@ impl Worker {
             deployment,
             network,
         } = settings;
-        let (reach_of_pages, credentials, upstream) = match origins {
-            Origins::Public => (Reach::Anywhere, None, upstream),
-            Origins::Private => (Reach::NamedHosts, Some(credentials), UpstreamChain::direct()),
+        let (credentials, upstream) = match origins {
+            Origins::Public => (None, upstream),
+            Origins::Private => (Some(credentials), UpstreamChain::direct()),
         };
         if let Some(named) = &credentials {
             egress.rewrites = egress.rewrites.with_named(named.clone());
             egress.reach = Reach::OwnHost;
         }
         let rewrites = egress.rewrites.clone();
-        let to_repositories = Egress::new(egress.clone())?;
-        let to_pages = match reach_of_pages == egress.reach {
-            true => to_repositories.clone(),
-            false => Egress::new(EgressConfig { reach: reach_of_pages, ..egress })?,
+        let to_repositories = Egress::new(egress)?;
+        let to_pages = match origins {
+            Origins::Public => to_repositories.clone(),
+            Origins::Private => to_repositories.with_reach(Reach::NamedHosts)?,
         };
         let pages = DiscoveryPages {
             egress: to_pages,

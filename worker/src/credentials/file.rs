@@ -133,6 +133,7 @@ impl<'a> Fields<'a> {
         self.only(&["host", "kind", "secret"]);
         let text = self.reference("secret").and_then(|from| self.text("secret", &from, reading));
         let (host, text) = (host?, text?);
+        let is_every = host.is_none();
         let mut found = Vec::new();
         for machine in netrc::parse(&text) {
             let Some(named) = HostPort::parse(&machine.name) else { continue };
@@ -148,10 +149,16 @@ impl<'a> Fields<'a> {
                 continue;
             }
             found.push(host.clone());
+            // What the whole file says of a host is less than an entry of its own.
+            if is_every && hosts.web.iter().any(|other| other.host == host) {
+                continue;
+            }
             let user = self.user(&machine.login);
-            // Words have no control characters.
-            let secret = machine.password.parse::<Secret>().ok();
-            self.add_web(WebAccess { host, user: user?, secret: secret? }, hosts);
+            let Ok(secret) = machine.password.parse::<Secret>() else {
+                self.report("secret: the file has control characters in a password".to_owned());
+                return None;
+            };
+            self.add_web(WebAccess { host, user: user?, secret }, hosts);
         }
         if found.is_empty() {
             self.report("secret: the file has no login and password for this host".to_owned());

@@ -13,7 +13,7 @@ impl Scene {
         scene.write("token", "hunter2\n");
         scene.write("key", "-----BEGIN hunter2-----\nhunter2\n");
         scene.write("known", "git.corp.example ssh-ed25519 AAAA\n");
-        scene.write("netrc", "machine a.example login me password hunter2\nmachine b.example:8443 login you password hunter2 machine a.example login late password late\n");
+        scene.write("netrc", "machine a.example login me password hunter2\nmachine b.example:8443 login you password hunter2 machine a.example login late password late\nmachine c.example login late password late\n");
         scene.set(credentials);
         scene
     }
@@ -65,6 +65,7 @@ fn every_host_is_shown_its_own_secret_and_no_other_host_any() {
         r#"[{"host": "git.corp.example", "kind": "token", "secret": "file:DIR/token"},
             {"host": "Other.example:8443", "kind": "basic", "user": "ci", "secret": "env:CORP_TOKEN"},
             {"host": "bot.example", "kind": "token", "user": "bot", "secret": "env:CORP_TOKEN"},
+            {"host": "c.example", "kind": "token", "secret": "env:CORP_TOKEN"},
             {"host": "*", "kind": "netrc", "secret": "file:DIR/netrc"},
             {"host": "ssh.example:2222", "kind": "ssh", "secret": "file:DIR/key", "knownHosts": "file:DIR/known"}]"#,
     );
@@ -76,6 +77,7 @@ fn every_host_is_shown_its_own_secret_and_no_other_host_any() {
         ("https://bot.example/x", Some("bot:hunter2")),
         ("https://a.example/x", Some("me:hunter2")),
         ("https://b.example:8443/x", Some("you:hunter2")),
+        ("https://c.example/x", Some("oauth2:hunter2")),
         ("http://git.corp.example/x", Some("oauth2:hunter2")),
         ("http://git.corp.example:8080/x", None),
         ("https://git.corp.example:8443/x", None),

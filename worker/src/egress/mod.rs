@@ -151,7 +151,7 @@ pub struct Egress {
 struct Shared {
     config: EgressConfig,
     resolver: Arc<CheckedResolver>,
-    patience: Patience,
+    patience: Arc<Patience>,
     // Two pools, so that a connection made for the operator's sake never serves a
     // foreign name.
     named: reqwest::Client,
@@ -162,6 +162,18 @@ impl Egress {
     /// Sets up both clients; fails on roots that cannot be read and proxies that
     /// cannot be parsed.
     pub fn new(config: EgressConfig) -> Result<Self, SetupError> {
+        let patience = Arc::new(Patience::new(config.patient_requests));
+        Self::build(config, patience)
+    }
+
+    /// The same for requests of another reach: who waits for a silent host is counted
+    /// together.
+    pub fn with_reach(&self, reach: Reach) -> Result<Self, SetupError> {
+        let config = EgressConfig { reach, ..self.shared.config.clone() };
+        Self::build(config, Arc::clone(&self.shared.patience))
+    }
+
+    fn build(config: EgressConfig, patience: Arc<Patience>) -> Result<Self, SetupError> {
         // Whoever was first has installed one already, and any will do.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let allow = match config.reach {
@@ -172,7 +184,6 @@ impl Egress {
         let named = client(&config)?.build().map_err(SetupError::client)?;
         let foreign = client(&config)?.dns_resolver(Arc::clone(&resolver));
         let foreign = foreign.build().map_err(SetupError::client)?;
-        let patience = Patience::new(config.patient_requests);
         Ok(Self { shared: Arc::new(Shared { config, resolver, patience, named, foreign }) })
     }
 

@@ -25,6 +25,18 @@ fn a_process_of_a_fleet_says_what_it_needs() {
 }
 
 #[test]
+fn what_is_wrong_with_credentials_is_said_before_anything_is_waited_for() {
+    let file = concat!(env!("CARGO_TARGET_TMPDIR"), "/credentials.json");
+    std::fs::write(file, r#"[{"host": "git.corp.example", "kind": "token", "secret": "hunter2"}]"#)
+        .unwrap();
+    let fleet = [("STOA_STORAGE", "s3://bucket"), ("STOA_QUEUE", "amqp://127.0.0.1/")];
+    let (code, said) = run(&[], &[&fleet[..], &[("STOA_VCS_CREDENTIALS", file)]].concat());
+    assert_eq!(code, Some(1), "{said}");
+    let problem = format!("STOA_VCS_CREDENTIALS: {file}: entry 1 (git.corp.example): secret: ");
+    assert!(said.contains(&problem) && !said.contains("hunter2"), "{said}");
+}
+
+#[test]
 fn it_explains_itself_and_checks_its_configuration() {
     let (code, said) = run(&["--help"], &[]);
     assert_eq!(code, Some(0), "{said}");

@@ -45,7 +45,8 @@ struct Scene {
 impl Scene {
     /// A host that demands this `Authorization`, with one module of one version.
     async fn new(authorization: Option<&str>) -> Self {
-        let directory = tempfile::tempdir().unwrap();
+        // Its path is part of a module's in one story, where names begin with no dot.
+        let directory = tempfile::Builder::new().prefix("scene-").tempdir().unwrap();
         let repositories = directory.path().join("repositories");
         let mut repository = RepositoryBuilder::new();
         repository.file("go.mod", format!("module {MODULE}\n"));

@@ -8,9 +8,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use stoa_shared::{answer::Meaning, space::Space};
+use stoa_shared::{
+    answer::Meaning,
+    space::Space,
+    testing::git_server::{Options, Page},
+};
 
-use super::{MODULE, Scene, fill, list, private, run};
+use super::{HOST, MODULE, Scene, fill, list, private, run};
 
 /// Only bounds a wait for what never comes.
 const HAPPENS_WITHIN: Duration = Duration::from_secs(30);
@@ -142,6 +146,23 @@ async fn a_private_module_is_filled_over_ssh_in_either_version_of_the_protocol()
         let failure = run(&workers, &private(), &missing).await.unwrap_err();
         assert_eq!(failure.meaning(), Meaning::Absent, "{failure}");
     }
+}
+
+#[tokio::test]
+async fn a_host_with_nothing_but_a_key_is_reached_over_ssh_wherever_its_name_comes_from() {
+    let site = SshScene::new(false).await;
+    let repositories = site.scene.path("repositories");
+    let url =
+        format!("ssh://127.0.0.1:{}{}/team/secret.git", site.server.port, repositories.display());
+    let tag = format!(r#"<meta name="go-import" content="git.corp.example/vanity git {url}">"#);
+    site.scene.server.set_options(Options::default().with_page("/vanity", Page::html(&tag)));
+    let workers = site.scene.workers(&site.credentials("user"));
+    let of_path = format!("127.0.0.1{}/team/secret.git", repositories.display());
+    for module in ["git.corp.example/vanity", &of_path] {
+        run(&workers, &private(), &list(module)).await.unwrap();
+    }
+    assert_eq!(site.scene.server.hosts().into_iter().collect::<Vec<_>>(), [HOST]);
+    assert!(site.scene.is_stored("v1.0.0"));
 }
 
 #[tokio::test]
