@@ -2,6 +2,8 @@
 //! or does not say what it did. After each: every version asked for is there or was refused
 //! with 5xx, what is visible is whole, no job is lost, nobody hangs, no process has died.
 
+mod broker_restarts;
+
 use std::net::SocketAddr;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
