@@ -8,6 +8,7 @@ use stoa_shared::{
     metrics::{JobLane, Metrics, PublishOutcome},
     queue::{Job, JobKey, Lane, Queue, Task},
 };
+use tokio::time::Instant;
 
 use crate::health::Health;
 
@@ -125,6 +126,6 @@ pub(crate) async fn publish(
     };
     let outcome = if accepted { PublishOutcome::Accepted } else { PublishOutcome::Refused };
     metrics.published_jobs(lane, outcome).inc();
-    health.note_queue(accepted);
+    health.note_queue(Instant::now(), accepted);
     accepted
 }

@@ -16,6 +16,10 @@ use tokio::time::Instant;
 /// long enough that one hiccup of a shared store does not take all frontends out.
 const STORAGE_PATIENCE: Duration = Duration::from_secs(30);
 
+/// A refused job says this long that the queue is in trouble: nobody may ask for another
+/// that would tell when it is over.
+const REFUSAL_LIFETIME: Duration = Duration::from_secs(30);
+
 /// How often storage is looked at.
 const PROBE_INTERVAL: Duration = Duration::from_secs(5);
 
@@ -28,7 +32,8 @@ const FIRST_PROBE_INTERVAL: Duration = Duration::from_millis(500);
 pub(crate) struct Health {
     storage_seen: Mutex<Option<Instant>>,
     draining: AtomicBool,
-    queue_failing: AtomicBool,
+    /// When the queue refused a job, if it was the last one.
+    queue_refused: Mutex<Option<Instant>>,
 }
 
 /// Why the frontend is not ready.
@@ -58,8 +63,10 @@ impl Health {
     }
 
     /// What does not work although the frontend is ready.
-    pub(crate) fn degraded(&self, queue_is_connected: bool) -> Option<&'static str> {
-        (!queue_is_connected || self.queue_failing.load(Ordering::Relaxed))
+    pub(crate) fn degraded(&self, now: Instant, queue_is_connected: bool) -> Option<&'static str> {
+        let refused = *self.queue_refused.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_refusing = refused.is_some_and(|at| now.duration_since(at) <= REFUSAL_LIFETIME);
+        (!queue_is_connected || is_refusing)
             .then_some("degraded: the job queue is unavailable, misses are refused")
     }
 
@@ -69,8 +76,9 @@ impl Health {
     }
 
     /// Whether the queue took the last job.
-    pub(crate) fn note_queue(&self, accepted: bool) {
-        self.queue_failing.store(!accepted, Ordering::Relaxed);
+    pub(crate) fn note_queue(&self, now: Instant, accepted: bool) {
+        let refused = (!accepted).then_some(now);
+        *self.queue_refused.lock().unwrap_or_else(PoisonError::into_inner) = refused;
     }
 
     /// Looks at storage again and again, forever.
@@ -133,15 +141,18 @@ mod tests {
     }
 
     #[test]
-    fn a_queue_in_trouble_degrades_but_does_not_unready() {
+    fn a_queue_in_trouble_degrades_for_a_while_but_does_not_unready() {
         let start = Instant::now();
+        let later = |seconds| start + Duration::from_secs(seconds);
         let health = seen(start);
-        assert_eq!(health.degraded(true), None);
-        health.note_queue(false);
-        assert!(health.degraded(true).is_some());
+        assert_eq!(health.degraded(start, true), None);
+        health.note_queue(start, false);
+        assert!(health.degraded(start, true).is_some());
         assert_eq!(health.ready(start), Ok(()));
-        health.note_queue(true);
-        assert_eq!(health.degraded(true), None);
-        assert!(health.degraded(false).is_some());
+        assert!(health.degraded(later(30), true).is_some());
+        assert_eq!(health.degraded(later(31), true), None);
+        health.note_queue(start, true);
+        assert_eq!(health.degraded(start, true), None);
+        assert!(health.degraded(start, false).is_some());
     }
 }

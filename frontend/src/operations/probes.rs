@@ -23,11 +23,12 @@ pub(crate) async fn healthz() -> Response {
 
 /// Whether requests are welcome; a second line says what does not work nevertheless.
 pub(crate) async fn readyz(State(frontend): State<Frontend>) -> Response {
-    match frontend.health.ready(Instant::now()) {
+    let now = Instant::now();
+    match frontend.health.ready(now) {
         Ok(()) => {
             let degraded = frontend
                 .health
-                .degraded(frontend.queue.is_connected())
+                .degraded(now, frontend.queue.is_connected())
                 .map(|line| format!("{line}\n"));
             (TEXT, format!("ready\n{}", degraded.unwrap_or_default())).into_response()
         }

@@ -1,6 +1,7 @@
 //! Fleets: frontends and workers as processes of their own, over the real S3 server and the
 //! real RabbitMQ that `make services` starts.
 
+mod broker_node;
 mod bucket;
 mod faults;
 mod herd;

@@ -2,7 +2,8 @@
 //! or does not say what it did. After each: every version asked for is there or was refused
 //! with 5xx, what is visible is whole, no job is lost, nobody hangs, no process has died.
 
-use std::collections::BTreeMap;
+mod broker_restarts;
+
 use std::net::SocketAddr;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
@@ -11,6 +12,7 @@ use rand::RngExt;
 use stoa_shared::testing::faulty_proxy::{Fault, FaultyProxy, Plan};
 use stoa_shared::testing::forwarder::Forwarder;
 
+use super::bucket::Sums;
 use super::process::Process;
 use super::{Site, module};
 use crate::http_client;
@@ -18,12 +20,11 @@ use crate::stories::until;
 
 /// In each round.
 const KILLS: usize = 4;
-const MODULES: usize = 6;
 const VERSIONS: [&str; 3] = ["v1.0.0", "v1.1.0", "v1.2.0"];
 
-/// Publishes some modules; all their versions.
-fn publish(site: &Site) -> Vec<(String, &'static str)> {
-    let names: Vec<String> = (0..MODULES).map(|number| format!("m{number}")).collect();
+/// Publishes some modules whose names start so; all their versions.
+fn publish(site: &Site, name: &str, modules: usize) -> Vec<(String, &'static str)> {
+    let names: Vec<String> = (0..modules).map(|number| format!("{name}{number}")).collect();
     names.iter().for_each(|name| site.publish(name, &VERSIONS, 200_000));
     names.iter().flat_map(|name| VERSIONS.map(|version| (module(name), version))).collect()
 }
@@ -65,10 +66,18 @@ fn all_is_well(site: &Site, frontend: &Process, versions: &[(String, &str)], sum
             until(&path, || frontend.get(&path).status == 200);
         }
     }
-    assert_eq!(site.bucket.check(sums), versions.len());
+    site.bucket.check(sums);
+    for (module, version) in versions {
+        assert!(sums.contains_key(&format!("{module}@{version}")), "{module} {version}");
+    }
 }
 
-type Sums = BTreeMap<String, String>;
+/// Checks that every version is still what it was when it was first seen.
+fn nothing_has_changed(site: &Site, sums: &Sums) {
+    let mut now = Sums::new();
+    site.bucket.check(&mut now);
+    assert_eq!(now, *sums);
+}
 
 #[test]
 fn workers_are_killed_at_random_points() {
@@ -76,12 +85,9 @@ fn workers_are_killed_at_random_points() {
     let mut sums = Sums::new();
     let site = Site::new("killed");
     let frontend = site.frontend("frontend");
-    let mut published = Vec::new();
+    let mut published = 0;
     for round in 0..rounds {
-        let names: Vec<String> = (0..3).map(|number| format!("r{round}m{number}")).collect();
-        names.iter().for_each(|name| site.publish(name, &VERSIONS, 200_000));
-        let versions: Vec<_> =
-            names.iter().flat_map(|name| VERSIONS.map(|version| (module(name), version))).collect();
+        let versions = publish(&site, &format!("r{round}m"), 3);
         let mut workers = vec![site.worker("worker-1"), site.worker("worker-2")];
         std::thread::scope(|scope| {
             scope.spawn(|| ask_for_all(&frontend, &versions));
@@ -95,15 +101,18 @@ fn workers_are_killed_at_random_points() {
                 workers.push(Process::spawn("stoa-worker", &log, &site.variables));
             }
         });
-        published.extend(versions);
-        all_is_well(&site, &frontend, &published, &mut sums);
+        published += versions.len();
+        all_is_well(&site, &frontend, &versions, &mut sums);
     }
+    nothing_has_changed(&site, &sums);
+    assert_eq!(sums.len(), published);
+    println!("{rounds} rounds, {} kills, {published} versions", rounds * KILLS);
 }
 
 #[test]
 fn the_broker_goes_away_under_load_and_comes_back() {
     let mut site = Site::new("broker-away");
-    let versions = publish(&site);
+    let versions = publish(&site, "m", 6);
     let (host, port) = site.vhost.address();
     let mut way = site.bucket.runtime().block_on(Forwarder::start(&host, port));
     site.set("STOA_QUEUE", site.vhost.url_through(way.port()));
@@ -127,7 +136,7 @@ fn the_broker_goes_away_under_load_and_comes_back() {
 /// A fleet whose bucket is reached by a proxy that breaks what passes.
 fn with_faulty_bucket(name: &str, plan: Plan) {
     let mut site = Site::new(name);
-    let versions = publish(&site);
+    let versions = publish(&site, "m", 6);
     let endpoint = site.s3.endpoint.clone().unwrap();
     let server: SocketAddr = endpoint.strip_prefix("http://").unwrap().parse().unwrap();
     let started = FaultyProxy::start(server, Plan::default());
