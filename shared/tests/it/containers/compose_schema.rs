@@ -28,6 +28,7 @@ fn the_compose_file_fits_its_schema() {
         ("condition: service_healthy", "condition: healthy"),
         ("replicas: 2", "replicas: two"),
         ("$$http_host", "${http_host"),
+        ("<<: *backends", "<<: *backend"),
     ] {
         let mistaken = compose.replace(right, wrong);
         assert!(mistaken != compose && load(&loader, &mistaken).is_err(), "{wrong}");
