@@ -8,6 +8,7 @@
 mod bucket;
 mod client;
 mod config;
+mod connect;
 mod error;
 mod lineage;
 mod list;
@@ -19,6 +20,7 @@ mod retry;
 mod stray;
 #[cfg(test)]
 mod tests;
+mod transport;
 mod trouble;
 mod upload;
 mod write;
