@@ -14,15 +14,21 @@ use url::Url;
 use super::{
     config::S3Config,
     connect,
+    credentials::Credentials,
     error::{Place, S3StorageError},
+    get::Reader,
+    signing::Site,
     transport::Transport,
 };
 
 /// Region of stores that have but one.
 const ONLY_REGION: Region = Region::from_static("us-east-1");
 
-/// Builds the client and makes sure that there are credentials.
-pub(super) async fn connect(config: &S3Config, place: &Place) -> Result<Client, S3StorageError> {
+/// Builds the client, and what reads beside it, and makes sure that there are credentials.
+pub(super) async fn connect(
+    config: &S3Config,
+    place: &Place,
+) -> Result<(Client, Reader), S3StorageError> {
     let invalid = |reason: String| S3StorageError::Invalid { place: place.clone(), reason };
     check(config).map_err(invalid)?;
     let tls = connect::tls(&config.root_certificates).map_err(invalid)?;
@@ -45,7 +51,12 @@ pub(super) async fn connect(config: &S3Config, place: &Place) -> Result<Client, 
         // are covered all the same: by the SHA-256 that the signature contains.
         .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
         .response_checksum_validation(ResponseChecksumValidation::WhenRequired);
-    Ok(Client::from_conf(builder.build()))
+    let client = Client::from_conf(builder.build());
+    let site = Site::of(&client, &config.bucket).await.map_err(|trouble| {
+        let (place, during) = (place.clone(), "at signing a request");
+        S3StorageError::Refused { place, during, source: trouble.into() }
+    })?;
+    Ok((client, Reader { transport, site, credentials: Credentials::new(provider) }))
 }
 
 fn check(config: &S3Config) -> Result<(), String> {
