@@ -28,8 +28,8 @@ use super::connect::Connector;
 
 /// Most bytes read from a connection at once. Of an object that is streamed, up to three
 /// times as many wait for the reader: in the connection, between it and the stream, and on
-/// their way out. hyper's own limit of 408 KiB is as fast, and makes a frontend that
-/// streams to many grow by more than a megabyte each.
+/// their way out. With hyper's own limit of 408 KiB a frontend that streams to many slow
+/// clients grows by more than a megabyte for each.
 const READ_BUFFER: usize = 64 * 1024;
 
 /// A client of HTTP/1.1 that keeps connections.
