@@ -1,16 +1,18 @@
 //! One bucket, and what all requests to it have in common.
 
-use std::{error::Error, sync::Arc};
+use std::{error::Error, sync::Arc, time::Duration};
 
-use aws_sdk_s3::{Client, operation::get_object::builders::GetObjectFluentBuilder};
+use aws_sdk_s3::Client;
+use hyper::Method;
 use moka::sync::Cache;
 
 use super::{
     super::{ETag, StorageError, StorageKey},
     config::S3Config,
+    get::Reader,
     lineage::Lineage,
     list::Continuations,
-    meta::Known,
+    meta::{self, Known},
     retry::Patience,
     trouble::{Kind, Trouble},
 };
@@ -27,6 +29,8 @@ const LONGEST_NAME: usize = 1024;
 #[derive(Debug)]
 pub(super) struct Bucket {
     pub(super) client: Client,
+    /// For reads, the client aside.
+    pub(super) reader: Reader,
     pub(super) name: String,
     /// Empty, or ending with a slash.
     pub(super) prefix: String,
@@ -38,9 +42,10 @@ pub(super) struct Bucket {
 }
 
 impl Bucket {
-    pub(super) fn new(client: Client, config: &S3Config) -> Self {
+    pub(super) fn new(client: Client, reader: Reader, config: &S3Config) -> Self {
         Self {
             client,
+            reader,
             name: config.bucket.clone(),
             prefix: config.key_prefix(),
             patience: Patience::new(config),
@@ -60,20 +65,16 @@ impl Bucket {
         self.prefix.len() + key.as_str().len() <= LONGEST_NAME
     }
 
-    /// A request for an object.
-    pub(super) fn get_request(&self, key: &StorageKey) -> GetObjectFluentBuilder {
-        self.client.get_object().bucket(&self.name).key(self.object_name(key.as_str()))
-    }
-
     /// Asks for an object without its bytes.
     pub(super) async fn head(&self, key: &StorageKey) -> Result<Known, StorageError> {
         if !self.can_hold(key) {
             return Err(StorageError::NotFound { key: key.to_string() });
         }
+        let object_name = self.object_name(key.as_str());
         let asked = || async {
-            let request =
-                self.client.head_object().bucket(&self.name).key(self.object_name(key.as_str()));
-            Known::from_head(&self.patience.attempt(0, Box::pin(request.send())).await?)
+            let asked = self.reader.ask(Method::HEAD, &object_name, &[]);
+            let answer = self.patience.within(Duration::ZERO, asked).await?;
+            Known::of(answer.headers(), meta::length(answer.headers())?)
         };
         let known = self.patience.repeat(asked).await.map_err(|trouble| at_read(key, trouble))?;
         self.remember(key, &known.meta.etag, &known.lineage);

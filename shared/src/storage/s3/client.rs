@@ -9,31 +9,31 @@ use aws_sdk_s3::{
         SharedHttpClient, StalledStreamProtectionConfig, retry::RetryConfig,
     },
 };
-use aws_smithy_http_client::{
-    Builder, Connector,
-    proxy::ProxyConfig,
-    tls::{self, TlsContext, TrustStore, rustls_provider::CryptoMode},
-};
-use rustls::{
-    RootCertStore,
-    pki_types::{CertificateDer, pem::PemObject},
-};
 use url::Url;
 
 use super::{
     config::S3Config,
+    connect,
+    credentials::Credentials,
     error::{Place, S3StorageError},
+    get::Reader,
+    signing::Site,
+    transport::Transport,
 };
 
 /// Region of stores that have but one.
 const ONLY_REGION: Region = Region::from_static("us-east-1");
 
-/// Builds the client and makes sure that there are credentials.
-pub(super) async fn connect(config: &S3Config, place: &Place) -> Result<Client, S3StorageError> {
+/// Builds the client, and what reads beside it, and makes sure that there are credentials.
+pub(super) async fn connect(
+    config: &S3Config,
+    place: &Place,
+) -> Result<(Client, Reader), S3StorageError> {
     let invalid = |reason: String| S3StorageError::Invalid { place: place.clone(), reason };
     check(config).map_err(invalid)?;
-    let tls = trust(&config.root_certificates).map_err(invalid)?;
-    let sdk = sdk_config(config, http_client(tls)).await;
+    let tls = connect::tls(&config.root_certificates).map_err(invalid)?;
+    let transport = Transport::new(tls, config.connect_timeout);
+    let sdk = sdk_config(config, transport.for_sdk()).await;
     if sdk.region().is_none() {
         let reason = "no region is known; name one, or set AWS_REGION";
         return Err(invalid(reason.to_owned()));
@@ -51,7 +51,12 @@ pub(super) async fn connect(config: &S3Config, place: &Place) -> Result<Client, 
         // are covered all the same: by the SHA-256 that the signature contains.
         .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
         .response_checksum_validation(ResponseChecksumValidation::WhenRequired);
-    Ok(Client::from_conf(builder.build()))
+    let client = Client::from_conf(builder.build());
+    let site = Site::of(&client, &config.bucket).await.map_err(|trouble| {
+        let (place, during) = (place.clone(), "at signing a request");
+        S3StorageError::Refused { place, during, source: trouble.into() }
+    })?;
+    Ok((client, Reader { transport, site, credentials: Credentials::new(provider) }))
 }
 
 fn check(config: &S3Config) -> Result<(), String> {
@@ -73,46 +78,8 @@ fn check(config: &S3Config) -> Result<(), String> {
     }
 }
 
-/// The system's roots and those given. The client panics at certificates that it cannot
-/// read, so they are read here first.
-fn trust(pem: &[u8]) -> Result<TlsContext, String> {
-    let mut trust = TrustStore::default();
-    if !pem.is_empty() {
-        let mut roots = RootCertStore::empty();
-        for certificate in CertificateDer::pem_slice_iter(pem) {
-            certificate
-                .map_err(|error| error.to_string())
-                .and_then(|certificate| roots.add(certificate).map_err(|error| error.to_string()))
-                .map_err(|error| format!("a root certificate cannot be read: {error}"))?;
-        }
-        if roots.is_empty() {
-            return Err("the root certificates' file holds no certificate".to_owned());
-        }
-        trust.add_pem_certificate(pem);
-    }
-    TlsContext::builder().with_trust_store(trust).build().map_err(|error| error.to_string())
-}
-
-/// One pool of connections for storage and for what hands out credentials, over ring
-/// (the rest of the program's TLS), through the environment's proxy if there is one.
-fn http_client(tls: TlsContext) -> SharedHttpClient {
-    Builder::new().build_with_connector_fn(move |settings, components| {
-        let mut connector = Connector::builder()
-            .tls_provider(tls::Provider::Rustls(CryptoMode::Ring))
-            .tls_context(tls.clone())
-            .proxy_config(ProxyConfig::from_env())
-            .enable_tcp_nodelay(true);
-        connector.set_connector_settings(settings.cloned());
-        if let Some(components) = components {
-            connector.set_sleep_impl(components.sleep_impl());
-        }
-        connector.build()
-    })
-}
-
 async fn sdk_config(config: &S3Config, http_client: SharedHttpClient) -> SdkConfig {
     let timeouts = TimeoutConfig::builder()
-        .connect_timeout(config.connect_timeout)
         .disable_read_timeout()
         .disable_operation_timeout()
         .disable_operation_attempt_timeout()
@@ -158,13 +125,5 @@ mod tests {
             let refusal = check(bad).unwrap_err();
             assert!(refusal.starts_with("the endpoint") && !refusal.contains("secret"));
         }
-    }
-
-    #[test]
-    fn a_root_certificate_that_cannot_be_read_is_refused() {
-        assert!(trust(b"").is_ok());
-        assert!(trust(b"nothing").unwrap_err().contains("no certificate"));
-        let broken = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
-        assert!(trust(broken.as_bytes()).unwrap_err().contains("cannot be read"));
     }
 }

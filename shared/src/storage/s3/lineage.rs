@@ -7,7 +7,7 @@
 //! if that attempt had succeeded, also when others have swapped since. Without the older
 //! ids it would take its own success for a refusal, and its caller would do it twice.
 
-use std::{collections::HashMap, fmt::Write};
+use std::fmt::Write;
 
 /// Under which name of an object's metadata the ids stand.
 pub(super) const FIELD: &str = "stoa-writes";
@@ -41,9 +41,9 @@ impl Lineage {
         Self(ids)
     }
 
-    /// Reads an object's metadata; empty for an object that another program wrote.
-    pub(super) fn of(metadata: Option<&HashMap<String, String>>) -> Self {
-        let text = metadata.and_then(|metadata| metadata.get(FIELD)).map_or("", String::as_str);
+    /// Reads what stands in an object's metadata; empty for an object that another
+    /// program wrote.
+    pub(super) fn of(text: &str) -> Self {
         Self(text.split(',').map_while(|id| u64::from_str_radix(id, 16).ok()).collect())
     }
 
@@ -81,11 +81,10 @@ mod tests {
     #[test]
     fn metadata_keeps_a_lineage() {
         let lineage = Lineage::over(&Lineage::over(&Lineage::default()));
-        let metadata = HashMap::from([(FIELD.to_owned(), lineage.text())]);
-        assert_eq!(Lineage::of(Some(&metadata)), lineage);
-        assert_eq!(Lineage::of(None), Lineage::default());
-        let foreign = HashMap::from([(FIELD.to_owned(), "not ours".to_owned())]);
-        assert_eq!(Lineage::of(Some(&foreign)), Lineage::default());
+        assert_eq!(Lineage::of(&lineage.text()), lineage);
+        for foreign in ["", "not ours"] {
+            assert_eq!(Lineage::of(foreign), Lineage::default());
+        }
     }
 
     #[test]

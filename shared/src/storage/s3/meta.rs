@@ -1,20 +1,21 @@
 //! What an answer's headers tell of an object.
 
-use std::{
-    collections::HashMap,
-    time::{Duration, SystemTime},
-};
+use std::time::{Duration, SystemTime};
 
-use aws_sdk_s3::{
-    operation::{get_object::GetObjectOutput, head_object::HeadObjectOutput},
-    primitives::DateTime,
+use aws_sdk_s3::primitives::{DateTime, DateTimeFormat};
+use hyper::{
+    HeaderMap,
+    header::{CONTENT_LENGTH, ETAG, LAST_MODIFIED},
 };
 
 use super::{
     super::{ETag, ObjectMeta},
-    lineage::Lineage,
+    lineage::{self, Lineage},
     trouble::{Kind, Trouble},
 };
+
+/// What stands before the name of an object's metadata in a header's name.
+const METADATA: &str = "x-amz-meta-";
 
 /// Under which name of an object's metadata its time stands, in milliseconds since 1970.
 /// A store tells its own time of a write only to a second one, so writers set it.
@@ -28,24 +29,31 @@ pub(super) struct Known {
 }
 
 impl Known {
-    pub(super) fn from_head(answer: &HeadObjectOutput) -> Result<Self, Trouble> {
-        known(
-            length(answer.content_length())?,
-            answer.e_tag(),
-            answer.last_modified(),
-            answer.metadata(),
-        )
-    }
-
     /// `size` is the whole object's, also where the answer is a part of it.
-    pub(super) fn from_get(answer: &GetObjectOutput, size: u64) -> Result<Self, Trouble> {
-        known(size, answer.e_tag(), answer.last_modified(), answer.metadata())
+    pub(super) fn of(headers: &HeaderMap, size: u64) -> Result<Self, Trouble> {
+        let metadata = |name: &str| text(headers, &format!("{METADATA}{name}"));
+        let written = || metadata(MODIFIED)?.parse().ok();
+        let stored = || {
+            let told = text(headers, LAST_MODIFIED.as_str())?;
+            let time = DateTime::from_str(told, DateTimeFormat::HttpDate).ok()?;
+            time.to_millis().ok()?.try_into().ok()
+        };
+        let modified = from_milliseconds(written().or_else(stored).unwrap_or_default());
+        let etag = etag(text(headers, ETAG.as_str()))?;
+        let lineage = Lineage::of(metadata(lineage::FIELD).unwrap_or_default());
+        Ok(Self { meta: ObjectMeta { size, etag, modified }, lineage })
     }
 }
 
 /// The length that an answer must tell.
-pub(super) fn length(told: Option<i64>) -> Result<u64, Trouble> {
-    told.and_then(|length| u64::try_from(length).ok()).ok_or_else(|| nonsense("no length"))
+pub(super) fn length(headers: &HeaderMap) -> Result<u64, Trouble> {
+    let told = text(headers, CONTENT_LENGTH.as_str()).and_then(|length| length.parse().ok());
+    told.ok_or_else(|| nonsense("no length"))
+}
+
+/// A header that holds what it should.
+pub(super) fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
 }
 
 /// An entity tag without the quotes around it.
@@ -73,19 +81,6 @@ pub(super) fn now() -> SystemTime {
 /// A time as it stands in metadata.
 pub(super) fn milliseconds(time: SystemTime) -> String {
     time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_millis().to_string()
-}
-
-fn known(
-    size: u64,
-    tag: Option<&str>,
-    last_modified: Option<&DateTime>,
-    metadata: Option<&HashMap<String, String>>,
-) -> Result<Known, Trouble> {
-    let written = metadata.and_then(|metadata| metadata.get(MODIFIED)?.parse().ok());
-    let stored = last_modified.and_then(|time| time.to_millis().ok()?.try_into().ok());
-    let modified = from_milliseconds(written.or(stored).unwrap_or_default());
-    let meta = ObjectMeta { size, etag: etag(tag)?, modified };
-    Ok(Known { meta, lineage: Lineage::of(metadata) })
 }
 
 fn from_milliseconds(milliseconds: u64) -> SystemTime {
@@ -117,11 +112,13 @@ mod tests {
 
     #[test]
     fn an_object_of_another_program_has_the_stores_own_time() {
-        let stored = DateTime::from_secs(1_700_000_000);
-        let foreign = known(1, Some("x"), Some(&stored), None).unwrap();
+        let mut headers = HeaderMap::new();
+        headers.insert(ETAG, "\"x\"".parse().unwrap());
+        headers.insert(LAST_MODIFIED, "Tue, 14 Nov 2023 22:13:20 GMT".parse().unwrap());
+        let foreign = Known::of(&headers, 1).unwrap();
         assert_eq!(milliseconds(foreign.meta.modified), "1700000000000");
-        let metadata = HashMap::from([(MODIFIED.to_owned(), "1700000000123".to_owned())]);
-        let ours = known(1, Some("x"), Some(&stored), Some(&metadata)).unwrap();
+        headers.insert("x-amz-meta-stoa-modified", "1700000000123".parse().unwrap());
+        let ours = Known::of(&headers, 1).unwrap();
         assert_eq!(milliseconds(ours.meta.modified), "1700000000123");
     }
 }

@@ -8,7 +8,10 @@
 mod bucket;
 mod client;
 mod config;
+mod connect;
+mod credentials;
 mod error;
+mod get;
 mod lineage;
 mod list;
 mod meta;
@@ -16,9 +19,11 @@ mod parts;
 mod probe;
 mod read;
 mod retry;
+mod signing;
 mod stray;
 #[cfg(test)]
 mod tests;
+mod transport;
 mod trouble;
 mod upload;
 mod write;
@@ -56,8 +61,8 @@ impl S3Storage {
     /// has no name of one yet.
     pub async fn open(config: S3Config) -> Result<Self, S3StorageError> {
         let place = Place::of(&config);
-        let client = client::connect(&config, &place).await?;
-        let bucket = Arc::new(Bucket::new(client, &config));
+        let (client, reader) = client::connect(&config, &place).await?;
+        let bucket = Arc::new(Bucket::new(client, reader, &config));
         probe::verify(&bucket, place).await?;
         Ok(Self { bucket })
     }
@@ -111,7 +116,9 @@ impl Storage for S3Storage {
         let lifetime = lifetime.min(LONGEST_SIGNATURE);
         let signing = PresigningConfig::expires_in(lifetime)
             .map_err(|error| bucket::unavailable(key, error))?;
-        let signed = self.bucket.get_request(key).presigned(signing).await;
+        let request = self.bucket.client.get_object().bucket(&self.bucket.name);
+        let request = request.key(self.bucket.object_name(key.as_str()));
+        let signed = request.presigned(signing).await;
         let signed = signed.map_err(|error| bucket::unavailable(key, Trouble::from(error)))?;
         Ok(Some(signed.uri().to_owned()))
     }

@@ -2,15 +2,20 @@
 
 use std::{io, ops::Range, sync::Arc, time::Duration};
 
-use aws_sdk_s3::{operation::get_object::GetObjectOutput, primitives::ByteStream};
 use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt, stream};
+use http_body_util::BodyDataStream;
+use hyper::{
+    Method, Response,
+    body::Incoming,
+    header::{CONTENT_RANGE, IF_MATCH, RANGE},
+};
 use tokio::time;
 
 use super::{
     super::{ETag, GetOptions, Object, StorageError, StorageKey},
     bucket::{Bucket, at_read, unavailable},
-    meta::{Known, length, nonsense, quoted},
+    meta::{Known, length, nonsense, quoted, text},
     trouble::{Kind, Trouble, chain},
 };
 
@@ -29,7 +34,7 @@ struct Opened {
 /// A body, of which nothing was read or all.
 enum Received {
     Whole(Bytes),
-    Stream(ByteStream),
+    Stream(BodyDataStream<Incoming>),
 }
 
 impl Bucket {
@@ -101,11 +106,14 @@ impl Bucket {
         range: Option<Range<u64>>,
         if_match: Option<&ETag>,
     ) -> Result<Opened, Trouble> {
-        let header = range.as_ref().map(range_header);
+        let object_name = self.object_name(key.as_str());
+        let (part, tag) = (range.as_ref().map(range_header), if_match.map(quoted));
+        let part = part.as_deref().map(|part| (RANGE.as_str(), part));
+        let tag = tag.as_deref().map(|tag| (IF_MATCH.as_str(), tag));
+        let headers: Vec<_> = part.into_iter().chain(tag).collect();
         let asked = || async {
-            let request =
-                self.get_request(key).set_range(header.clone()).set_if_match(if_match.map(quoted));
-            let answer = self.patience.attempt(0, Box::pin(request.send())).await?;
+            let asked = self.reader.ask(Method::GET, &object_name, &headers);
+            let answer = self.patience.within(Duration::ZERO, asked).await?;
             Opened::check(answer, range.clone(), if_match)?.read_small(self).await
         };
         self.patience.repeat(asked).await
@@ -115,12 +123,12 @@ impl Bucket {
 impl Opened {
     /// Makes sure that the answer is to the question.
     fn check(
-        answer: GetObjectOutput,
+        answer: Response<Incoming>,
         asked: Option<Range<u64>>,
         if_match: Option<&ETag>,
     ) -> Result<Self, Trouble> {
-        let length = length(answer.content_length())?;
-        let (range, size) = match answer.content_range() {
+        let length = length(answer.headers())?;
+        let (range, size) = match text(answer.headers(), CONTENT_RANGE.as_str()) {
             Some(text) => content_range(text).ok_or_else(|| nonsense("its range"))?,
             None => (0..length, length),
         };
@@ -128,11 +136,11 @@ impl Opened {
         if range != (asked.start..asked.end.min(size)) || range.end - range.start != length {
             return Err(nonsense("not the range that was asked for"));
         }
-        let known = Known::from_get(&answer, size)?;
+        let known = Known::of(answer.headers(), size)?;
         if if_match.is_some_and(|expected| *expected != known.meta.etag) {
             return Err(nonsense("not the entity tag that was asked for"));
         }
-        Ok(Self { known, range, body: Received::Stream(answer.body) })
+        Ok(Self { known, range, body: Received::Stream(BodyDataStream::new(answer.into_body())) })
     }
 
     /// Reads a small body to its end.
@@ -163,7 +171,7 @@ struct Reading {
     /// What has not been yielded yet.
     left: Range<u64>,
     /// The connection, unless it broke.
-    body: Option<ByteStream>,
+    body: Option<BodyDataStream<Incoming>>,
     /// How often it may still be taken up again.
     resumptions: u32,
 }
@@ -217,7 +225,10 @@ impl Reading {
 }
 
 /// The next bytes, of which there must be some.
-async fn receive(body: &mut ByteStream, stall_timeout: Duration) -> io::Result<Bytes> {
+async fn receive(
+    body: &mut BodyDataStream<Incoming>,
+    stall_timeout: Duration,
+) -> io::Result<Bytes> {
     match time::timeout(stall_timeout, body.next()).await {
         Ok(Some(Ok(chunk))) => Ok(chunk),
         Ok(Some(Err(error))) => Err(io::Error::other(chain(&error))),

@@ -69,14 +69,20 @@ impl Patience {
     where
         E: ProvideErrorMetadata + Error + 'static,
     {
+        self.within(further, async { request.await.map_err(Trouble::from) }).await
+    }
+
+    /// Makes one attempt, also at what the SDK has no part in.
+    pub(super) async fn within<T>(
+        &self,
+        further: Duration,
+        asked: impl Future<Output = Result<T, Trouble>>,
+    ) -> Result<T, Trouble> {
         let limit = self.attempt_timeout + further;
-        match time::timeout(limit, request).await {
-            Ok(answered) => answered.map_err(Trouble::from),
-            Err(_) => {
-                let said = format!("no answer within {:.1} s", limit.as_secs_f64());
-                Err(Trouble::new(Kind::Unreachable, said))
-            }
-        }
+        time::timeout(limit, asked).await.unwrap_or_else(|_| {
+            let said = format!("no answer within {:.1} s", limit.as_secs_f64());
+            Err(Trouble::new(Kind::Unreachable, said))
+        })
     }
 
     /// Repeats what may be repeated without thought, until it succeeds, is refused or

@@ -4,9 +4,17 @@
 use std::{error::Error, fmt};
 
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use http_body_util::{BodyExt, Limited};
+use hyper::{Response, body::Incoming};
 
 /// Longest text that is taken over from a store, in characters.
 const LONGEST: usize = 300;
+
+/// Longest document that says why a request was refused, in bytes.
+const LONGEST_REFUSAL: usize = 64 << 10;
+
+/// An answer to HEAD has no body that could hold a code; MinIO puts it into a header.
+const CODE_OF_HEAD: &str = "x-minio-error-code";
 
 /// Why an attempt failed. As an error it says in one line what the store said.
 #[derive(Debug)]
@@ -45,6 +53,24 @@ impl Trouble {
         Self { kind, said: one_line(&said.into()) }
     }
 
+    /// Reads why a store refused what was asked of it without the SDK.
+    pub(super) async fn of(answer: Response<Incoming>) -> Self {
+        let status = answer.status().as_u16();
+        let header = answer.headers().get(CODE_OF_HEAD).and_then(|code| code.to_str().ok());
+        let header = header.map(str::to_owned);
+        match Limited::new(answer.into_body(), LONGEST_REFUSAL).collect().await {
+            Ok(document) => {
+                let document = document.to_bytes();
+                let document = String::from_utf8_lossy(&document);
+                let code = element(&document, "Code").or(header);
+                let message = element(&document, "Message");
+                let said = said(status, code.as_deref(), message.as_deref());
+                Self::new(kind(status, code.as_deref()), said)
+            }
+            Err(error) => Self::new(Kind::Unclear, format!("{status}: {}", chain(&*error))),
+        }
+    }
+
     /// Whether another attempt may succeed.
     pub(super) fn may_pass(&self) -> bool {
         matches!(self.kind, Kind::Busy | Kind::Unclear | Kind::Unreachable)
@@ -72,7 +98,7 @@ where
         let status = error.raw_response().map(|answer| answer.status().as_u16());
         match (&error, status) {
             (SdkError::ServiceError(_), Some(status)) => {
-                let (code, message) = (error.code().or(code_of_head(&error)), error.message());
+                let (code, message) = (error.code(), error.message());
                 Self::new(kind(status, code), said(status, code, message))
             }
             // An answer that breaks off or makes no sense.
@@ -81,11 +107,6 @@ where
             (_, None) => Self::new(Kind::Unreachable, chain(&error)),
         }
     }
-}
-
-/// An answer to HEAD has no body that could hold a code; MinIO puts it into a header.
-fn code_of_head<E>(error: &SdkError<E>) -> Option<&str> {
-    error.raw_response()?.headers().get("x-minio-error-code")
 }
 
 fn kind(status: u16, code: Option<&str>) -> Kind {
@@ -114,6 +135,16 @@ fn said(status: u16, code: Option<&str>, message: Option<&str>) -> String {
         (Some(text), None) | (None, Some(text)) => format!("{status} {text}"),
         (None, None) => format!("{status}, without a reason"),
     }
+}
+
+/// The text of an element in a store's refusal, whose elements hold nothing but text.
+fn element(document: &str, name: &str) -> Option<String> {
+    let (_, rest) = document.split_once(&format!("<{name}>"))?;
+    let (text, _) = rest.split_once("</")?;
+    // The ampersand last: what it begins then is not an escape.
+    let escapes = [("&lt;", "<"), ("&gt;", ">"), ("&#34;", "\""), ("&quot;", "\"")];
+    let escapes = escapes.into_iter().chain([("&#39;", "'"), ("&apos;", "'"), ("&amp;", "&")]);
+    Some(escapes.fold(text.to_owned(), |text, (escape, letter)| text.replace(escape, letter)))
 }
 
 /// The error and its sources in one line; each adds to the one before.
@@ -158,6 +189,17 @@ mod tests {
             (503, Some("SlowDown"), Kind::Unclear),
         ] {
             assert_eq!(kind(status, code), expected, "{status} {code:?}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_is_a_document_with_a_code_and_a_message() {
+        let document = "<?xml version=\"1.0\"?><Error><Code>NoSuchKey</Code>\
+                        <Message>no &#34;a&amp;lt;b&#34;</Message><Key>Code</Key></Error>";
+        assert_eq!(element(document, "Code").as_deref(), Some("NoSuchKey"));
+        assert_eq!(element(document, "Message").as_deref(), Some("no \"a&lt;b\""));
+        for other in ["", "<html>Code</html>", "<Code>", "<Code/>"] {
+            assert_eq!(element(other, "Code"), None, "{other}");
         }
     }
 
