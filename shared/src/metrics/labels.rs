@@ -158,7 +158,7 @@ labels! {
         Ok = "ok",
         /// It says that there is no such thing.
         NotFound = "not_found",
-        /// We refuse to connect there, or what came is too much.
+        /// We refuse to connect there, what came is too much, or its policy refuses us.
         Refused = "refused",
         /// It did not answer in time.
         Timeout = "timeout",

@@ -28,6 +28,14 @@ pub enum GoProxyError {
         /// In its own words.
         reason: String,
     },
+    /// A stranger's page names it, and there is no such server, or none that we talk to.
+    #[error("{server}: {reason}")]
+    Unusable {
+        /// Its name.
+        server: String,
+        /// One line.
+        reason: String,
+    },
     /// No answer in time.
     #[error("{server}: no answer within {seconds} s")]
     Timeout {
@@ -64,7 +72,7 @@ impl GoProxyError {
     /// What it means for whoever asked.
     pub fn meaning(&self) -> Meaning {
         match self {
-            Self::Absent { .. } => Meaning::Absent,
+            Self::Absent { .. } | Self::Unusable { .. } => Meaning::Absent,
             Self::Refused { .. } => Meaning::Refused,
             Self::Timeout { .. } | Self::Busy { .. } => Meaning::OriginTimeout,
             Self::Unavailable { .. } | Self::InvalidData { .. } => Meaning::OriginUnavailable,
@@ -75,7 +83,7 @@ impl GoProxyError {
     pub(super) fn outcome(&self) -> VcsOutcome {
         match self {
             Self::Absent { .. } => VcsOutcome::NotFound,
-            Self::Refused { .. } => VcsOutcome::Refused,
+            Self::Refused { .. } | Self::Unusable { .. } => VcsOutcome::Refused,
             Self::Timeout { .. } | Self::Busy { .. } => VcsOutcome::Timeout,
             Self::Unavailable { .. } | Self::InvalidData { .. } => VcsOutcome::Error,
         }
@@ -121,10 +129,9 @@ impl GoProxyError {
         let is_foreign = server.trust == Trust::Foreign;
         let server = server.name.clone();
         match error {
-            // What a stranger's page leads to is as good as nothing.
-            EgressError::Refused { reason, .. } if is_foreign => Self::Absent { server, reason },
+            EgressError::Refused { reason, .. } if is_foreign => Self::Unusable { server, reason },
             EgressError::UnknownHost { .. } if is_foreign => {
-                Self::Absent { server, reason: "no such host".to_owned() }
+                Self::Unusable { server, reason: "no such host".to_owned() }
             }
             EgressError::NotNamed { .. } => Self::Unavailable {
                 server,

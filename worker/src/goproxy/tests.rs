@@ -148,7 +148,7 @@ async fn what_a_page_names_must_be_public() {
         let base = Remote { url: url.parse().unwrap(), is_trusted: false };
         let error = info(&proxies, &Server::of_page("example.com", &base)).await.unwrap_err();
         assert_eq!(error.meaning(), Meaning::Absent, "{error}");
-        assert!(error.to_string().ends_with("(says the module proxy of example.com)"), "{error}");
+        assert!(error.to_string().starts_with("the module proxy of example.com: "), "{error}");
     }
 }
 

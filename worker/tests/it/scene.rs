@@ -1,6 +1,10 @@
 //! The stage: a worker over a directory, an embedded queue and whatever upstreams.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{
+    path::Path,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use stoa_shared::{
     answer::{Answer, Failure, Question, Value},
@@ -71,16 +75,32 @@ impl Scene {
     }
 
     /// Asks a question about `example.com/m` as somebody who waits; the stored answer after
-    /// one attempt.
+    /// one attempt. While a failed attempt is on its way back to the queue, a publish is
+    /// taken for it: so it is published until something came of it.
     pub(crate) async fn ask(&self, question: &Question) -> Answer {
         let job = Job::new(question.task(&module()));
-        self.queue.publish(&job, Lane::Interactive).await.unwrap();
-        until("the job was tried", async || {
+        let before = self.answer(question).await;
+        let mut published: Option<Instant> = None;
+        until("something came of the job", async || {
+            if published.is_none_or(|at| at.elapsed() > Duration::from_secs(1)) {
+                self.queue.publish(&job, Lane::Interactive).await.unwrap();
+                published = Some(Instant::now());
+            }
             let depth = self.queue.depth().await.unwrap();
-            depth.interactive + depth.background + depth.running == 0
+            let is_idle = depth.interactive + depth.background + depth.running == 0;
+            is_idle && (self.is_there(question).await || self.answer(question).await != before)
         })
         .await;
         self.answer(question).await
+    }
+
+    /// Whether the question is for a version that is in storage.
+    async fn is_there(&self, question: &Question) -> bool {
+        let Question::Fill(version) = question else { return false };
+        let key = StorageKey::catalog_entry(&module(), version);
+        let entry = read_small(&*self.storage, &key).await.unwrap();
+        let entry = entry.map(|(bytes, _)| serde_json::from_slice::<CatalogEntry>(&bytes).unwrap());
+        entry.is_some_and(|entry| entry.zip.is_some())
     }
 
     /// What is stored of a question about `example.com/m`.

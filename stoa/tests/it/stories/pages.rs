@@ -33,13 +33,13 @@ fn a_page_that_leads_nowhere_is_told_with_the_reason() {
     let tag = |path: &str, content: &str| {
         pages.serve(path, Page::import(&[&format!("{path} {content}")]));
     };
-    tag("vanity.example/proxied", "mod https://proxy.example");
+    tag("vanity.example/proxied", "mod https://127.0.0.1/go");
     tag("vanity.example/old", "svn https://svn.example/old");
     tag("vanity.example/gone", "git https://git.example/gone");
     pages.serve("vanity.example/empty", Page::html("<html><body>Hello.</body></html>"));
     let stoa = start(&site, &pages);
     let cases = [
-        ("vanity.example/proxied", "names another module proxy"),
+        ("vanity.example/proxied", "the address is not public"),
         ("vanity.example/old", "svn"),
         ("vanity.example/gone", "https://git.example/gone"),
         ("vanity.example/empty", "no go-import tag"),
