@@ -76,7 +76,7 @@ impl Failure {
     pub fn is_out_of_turn(&self) -> bool {
         matches!(
             self,
-            Self::Claim(ClaimError::Taken { .. })
+            Self::Claim(ClaimError::Taken { .. } | ClaimError::Lost { .. })
                 | Self::Vcs(VcsError::Busy { .. })
                 | Self::Locate(LocateError::Busy { .. })
         )

@@ -29,3 +29,5 @@ mod discovery_page;
 mod pack;
 mod record;
 mod stored_zip;
+#[cfg(test)]
+mod troubled_storage;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::failure::Failure;
+use crate::{claim::ClaimError, failure::Failure};
 use stoa_shared::queue::Task;
 
 /// One verdict per delivery; only the consumer carries it out.
@@ -38,7 +38,7 @@ const LADDER: [Duration; 4] = [
     Duration::from_secs(600),
 ];
 
-/// How long a job waits that others were at, or whose host others wait for.
+/// How long a job waits whose claim was lost, or whose host others wait for.
 const POSTPONEMENT: Duration = Duration::from_secs(1);
 
 impl Verdict {
@@ -46,7 +46,11 @@ impl Verdict {
     /// tried again: the next request for a stale answer asks for a new one.
     pub fn of_failure(task: &Task, attempt: u32, failure: &Failure) -> Self {
         if failure.is_out_of_turn() {
-            return Self::Postpone { after: POSTPONEMENT };
+            let after = match failure {
+                Failure::Claim(ClaimError::Taken { look_again, .. }) => *look_again,
+                _ => POSTPONEMENT,
+            };
+            return Self::Postpone { after };
         }
         if !failure.is_worth_a_retry() || !matches!(task, Task::Fill { .. }) {
             return Self::Done;
@@ -90,10 +94,14 @@ mod tests {
     #[test]
     fn what_another_worker_is_at_waits_without_an_attempt() {
         let task = Task::List { module: "example.com/m".parse().unwrap() };
-        let subject = "example.com/m".to_owned();
-        let taken = Failure::Claim(crate::claim::ClaimError::Taken { subject });
-        let verdict = Verdict::of_failure(&task, 9, &taken);
-        assert_eq!(verdict, Verdict::Postpone { after: POSTPONEMENT });
+        let subject = || "example.com/m".to_owned();
+        let look_again = Duration::from_secs(3);
+        let taken = ClaimError::Taken { subject: subject(), look_again };
+        let lost = ClaimError::Lost { subject: subject() };
+        for (error, after) in [(taken, look_again), (lost, POSTPONEMENT)] {
+            let verdict = Verdict::of_failure(&task, 9, &error.into());
+            assert_eq!(verdict, Verdict::Postpone { after });
+        }
     }
 
     #[test]

@@ -11,7 +11,7 @@ use tokio::{task::JoinSet, time::Instant};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
-use crate::{failure::Failure, jobs::Worker, verdict::Verdict};
+use crate::{claim::Holders, failure::Failure, jobs::Worker, verdict::Verdict};
 
 /// How long one job may take. RabbitMQ takes a message away from its consumer after
 /// 30 minutes; a job is ended well before.
@@ -32,11 +32,13 @@ pub async fn consume(
     grace: Duration,
 ) {
     let mut running = JoinSet::new();
+    let holders = Arc::new(Holders::default());
     for _ in 0..slots {
         let slot = Slot {
             worker: worker.clone(),
             queue: queue.clone(),
             metrics: metrics.clone(),
+            holders: holders.clone(),
             shutdown: shutdown.clone(),
             grace,
         };
@@ -49,6 +51,7 @@ struct Slot {
     worker: Arc<Worker>,
     queue: Arc<dyn Queue>,
     metrics: Arc<Metrics>,
+    holders: Arc<Holders>,
     shutdown: CancellationToken,
     grace: Duration,
 }
@@ -134,7 +137,8 @@ impl Slot {
     /// other; `None` if it was cut off by the end of the grace period.
     async fn run_job(&self, job: &Job) -> Option<Result<(), Failure>> {
         let (worker, task) = (self.worker.clone(), job.task.clone());
-        let running = async move { worker.run(&task).await };
+        let holders = self.holders.clone();
+        let running = async move { holders.run(worker.run(&task)).await };
         let mut running = tokio::spawn(running.in_current_span());
         let cut_off = async {
             self.shutdown.cancelled().await;

@@ -2,6 +2,7 @@
 //! real RabbitMQ that `make services` starts.
 
 mod bucket;
+mod claims;
 mod faults;
 mod herd;
 mod operations;
