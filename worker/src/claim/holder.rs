@@ -1,7 +1,7 @@
 //! Holder: the job on whose behalf claims are taken. It is ended at once when it loses
-//! one of them.
+//! one of them, and a process that ends waits until its jobs' claims are given back.
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use super::ClaimError;
 
@@ -12,12 +12,16 @@ tokio::task_local! {
 
 /// The jobs of a process that take claims.
 #[derive(Default)]
-pub struct Holders(());
+pub struct Holders {
+    /// Every job, and every claim that is not given back, has a receiver.
+    unfinished: watch::Sender<()>,
+}
 
 /// One job that takes claims.
 #[derive(Clone)]
 pub(super) struct Holder {
     losses: mpsc::UnboundedSender<String>,
+    _unfinished: watch::Receiver<()>,
 }
 
 impl Holders {
@@ -28,12 +32,17 @@ impl Holders {
         job: impl Future<Output = Result<T, E>>,
     ) -> Result<T, E> {
         let (losses, mut lost) = mpsc::unbounded_channel();
-        let holder = Holder { losses };
+        let holder = Holder { losses, _unfinished: self.unfinished.subscribe() };
         tokio::select! {
             biased;
             outcome = CURRENT.scope(holder, job) => outcome,
             Some(subject) = lost.recv() => Err(ClaimError::Lost { subject }.into()),
         }
+    }
+
+    /// Waits until no job runs and every claim is given back.
+    pub async fn are_finished(&self) {
+        self.unfinished.closed().await;
     }
 }
 

@@ -155,6 +155,34 @@ async fn a_job_that_loses_its_claim_is_ended_and_one_that_does_not_is_not() {
 }
 
 #[tokio::test]
+async fn who_waits_for_the_end_of_all_jobs_finds_their_claims_given_back() {
+    let site = Site::new().await;
+    let ((_, one), (_, other)) = (site.worker(), site.worker());
+    let holders = Holders::default();
+    let (begun, cut_off) = (tokio::sync::Notify::new(), tokio::sync::Notify::new());
+    let job = holders.run(async {
+        let _held = one.take(SUBJECT, SOON).await?;
+        begun.notify_one();
+        std::future::pending::<Result<(), ClaimError>>().await
+    });
+    let job = async {
+        tokio::select! {
+            _ = job => {}
+            () = cut_off.notified() => {}
+        }
+    };
+    let end = async {
+        begun.notified().await;
+        let end = holders.are_finished();
+        assert!(tokio::time::timeout(SOON, end).await.is_err(), "a job runs");
+        cut_off.notify_one();
+        holders.are_finished().await;
+        other.take(SUBJECT, Duration::ZERO).await.unwrap();
+    };
+    tokio::join!(job, end);
+}
+
+#[tokio::test]
 async fn what_was_seen_before_counts_when_it_is_looked_at_again() {
     let site = Site::new().await;
     let ((way, one), (_, other)) = (site.worker(), site.worker());

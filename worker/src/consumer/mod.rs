@@ -7,7 +7,10 @@ use stoa_shared::{
     queue::{Delivery, Job, JobError, Queue, QueueError, Task},
     request_id::RequestId,
 };
-use tokio::{task::JoinSet, time::Instant};
+use tokio::{
+    task::JoinSet,
+    time::{Instant, timeout},
+};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
@@ -20,9 +23,12 @@ const JOB_DEADLINE: Duration = Duration::from_secs(600);
 const NEWER_FORMAT_DELAY: Duration = Duration::from_secs(60);
 /// How long a slot rests when the queue is in trouble.
 const QUEUE_TROUBLE_PAUSE: Duration = Duration::from_secs(1);
+/// How long the end waits for claims that are being given back: what is not given back
+/// by then goes stale, and whoever wants it waits longer.
+const GIVING_BACK: Duration = Duration::from_secs(2);
 
 /// Runs `slots` jobs at a time until `shutdown`; jobs that run then have `grace` to
-/// finish, the rest are given back.
+/// finish, the rest are given back, and the claims of all.
 pub async fn consume(
     worker: Arc<Worker>,
     queue: Arc<dyn Queue>,
@@ -45,6 +51,9 @@ pub async fn consume(
         running.spawn(slot.run());
     }
     while running.join_next().await.is_some() {}
+    if timeout(GIVING_BACK, holders.are_finished()).await.is_err() {
+        tracing::warn!("claims could not be given back in time: they will go stale");
+    }
 }
 
 struct Slot {
@@ -155,6 +164,9 @@ impl Slot {
             }
             () = cut_off => {
                 running.abort();
+                // Whoever gets the job next is to find its claims free. The others' jobs
+                // end in the same moment.
+                let _ = timeout(GIVING_BACK, self.holders.are_finished()).await;
                 return None;
             }
         };

@@ -1,4 +1,4 @@
-//! Whose turn it is, while workers stall.
+//! Whose turn it is, while workers stall and are told to stop.
 
 use std::net::SocketAddr;
 use std::thread::ScopedJoinHandle;
@@ -80,4 +80,23 @@ fn one_stalled_call_of_the_bucket_costs_a_living_worker_nothing() {
     assert_eq!(fetches(&site), 1, "{}", other.log());
     assert!(!other.log().contains("taken over"), "{}", other.log());
     assert!(!stalled.log().contains("claim lost"), "{}", stalled.log());
+}
+
+#[test]
+fn a_worker_that_is_cut_off_gives_its_claims_back() {
+    let mut site = Site::new("claim-drained");
+    let frontend = site.frontend("frontend");
+    publish(&site, &frontend, 2 * LONG);
+    site.set("STOA_SHUTDOWN_GRACE", "1s");
+    let leaving = site.worker("leaving");
+    let mut next = None;
+    ask_during(&frontend, |_| {
+        until("a worker fetches", || fetches(&site) == 1);
+        assert!(leaving.stop().success());
+        site.git.behave(Options::default());
+        next = Some(site.worker("next"));
+    });
+    let next = next.unwrap();
+    assert_eq!(fetches(&site), 2);
+    assert!(!next.log().contains("taken over"), "{}", next.log());
 }
