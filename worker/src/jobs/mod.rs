@@ -37,8 +37,9 @@ pub struct Worker {
     pub(crate) max_files: u64,
 }
 
-/// How long a job waits for another worker that is at the same thing. Most fills take no
-/// longer; who waits for a longer one shall not hold the slot meanwhile.
+/// How long a job waits for another that is at a part of what it does. Most fills take no
+/// longer. Who is at the very same thing is not waited for: there may be many such jobs,
+/// and each would hold a slot meanwhile.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// A module found in its repository; nothing of the repository was asked yet.
@@ -66,8 +67,18 @@ impl Worker {
         outcome
     }
 
-    /// The right to fill a version: its fetch and the writing of its files.
+    /// The right to fill a version, which is its fetch and the writing of its files, if
+    /// nobody is at it.
     pub(crate) async fn claim(
+        &self,
+        module: &ModulePath,
+        version: &Version,
+    ) -> Result<Claim, ClaimError> {
+        self.claims.take(&format!("{module}@{version}"), Duration::ZERO).await
+    }
+
+    /// The same, once whoever is at it has finished, if that is soon.
+    pub(crate) async fn await_claim(
         &self,
         module: &ModulePath,
         version: &Version,
@@ -83,7 +94,7 @@ impl Worker {
         question: &Question,
     ) -> Result<Option<Claim>, Failure> {
         let subject = Job::new(question.task(module)).key().to_string();
-        let claim = self.claims.take(&subject, PATIENCE).await?;
+        let claim = self.claims.take(&subject, Duration::ZERO).await?;
         let good = answers::load(&*self.storage, module, question).await?;
         let age = good.and_then(|answer| answer.good).map(|good| {
             Duration::try_from(Timestamp::now().duration_since(good.at)).unwrap_or(Duration::MAX)

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::thread::ScopedJoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use stoa_shared::testing::faulty_proxy::{Fault, FaultyProxy, Plan};
 use stoa_shared::testing::git_server::Options;
@@ -99,4 +99,26 @@ fn a_worker_that_is_cut_off_gives_its_claims_back() {
     let next = next.unwrap();
     assert_eq!(fetches(&site), 2);
     assert!(!next.log().contains("taken over"), "{}", next.log());
+}
+
+#[test]
+fn equal_jobs_leave_the_slots_to_others() {
+    let mut site = Site::new("claim-duplicates");
+    let frontend = site.frontend("frontend");
+    publish(&site, &frontend, LONG);
+    site.set("STOA_SLOTS", "1");
+    let _busy = site.worker("busy");
+    ask_during(&frontend, |waiting| {
+        until("a worker fetches", || fetches(&site) == 1);
+        let _free = site.worker("free");
+        publish_again(&site, 12);
+        // Which is refused without asking the host, who is slow.
+        let begun = Instant::now();
+        let path = format!("/{}/@v/{VERSION}.info", "github.com/alone");
+        assert_eq!(frontend.get(&path).status, 404);
+        let took = begun.elapsed();
+        assert!(took < Duration::from_secs(8), "waited for {took:?}");
+        assert!(!waiting.is_finished(), "nothing was in the way");
+    });
+    assert_eq!(fetches(&site), 1);
 }
