@@ -42,6 +42,14 @@ pub enum Failure {
     /// A piece of the program failed that never should.
     #[error("{0}")]
     Internal(String),
+    /// The failure could not be stored: whoever waits has heard nothing.
+    #[error("{failure}; this could not be stored")]
+    Untold {
+        /// Why the job failed.
+        failure: Box<Self>,
+        /// Why it could not be stored.
+        source: StorageError,
+    },
 }
 
 impl Failure {
@@ -62,13 +70,24 @@ impl Failure {
             | Self::Claim(_)
             | Self::Packing(_)
             | Self::Conflict(_)
-            | Self::Internal(_) => Meaning::Internal,
+            | Self::Internal(_)
+            | Self::Untold { .. } => Meaning::Internal,
         }
     }
 
     /// Whether the same job may succeed later.
     pub fn is_worth_a_retry(&self) -> bool {
         !self.meaning().is_definite() && !matches!(self, Self::Conflict(_))
+    }
+
+    /// Whether our own storage may not hold the outcome, good or bad.
+    pub fn is_storage_trouble(&self) -> bool {
+        matches!(
+            self,
+            Self::Storage(_)
+                | Self::Claim(ClaimError::Storage(_) | ClaimError::Unconfirmed { .. })
+                | Self::Untold { .. }
+        )
     }
 
     /// Whether it was not this attempt's turn: others are at the same thing, or wait for

@@ -4,6 +4,7 @@
 
 use std::{
     future::pending,
+    io,
     sync::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
@@ -14,6 +15,7 @@ use std::{
 use async_trait::async_trait;
 use stoa_shared::storage::{
     Body, ETag, GetOptions, KeyPrefix, Object, ObjectMeta, Page, Storage, StorageError, StorageKey,
+    unavailable,
 };
 use tokio::{sync::watch, time::sleep};
 
@@ -33,6 +35,8 @@ pub(crate) struct TroubledStorage {
 pub(crate) enum Way {
     /// They arrive and are answered.
     Open,
+    /// They fail at once.
+    Refused,
     /// They neither arrive nor fail until the way is another.
     Silent,
 }
@@ -66,11 +70,13 @@ impl TroubledStorage {
         self.stalled.load(Ordering::SeqCst)
     }
 
-    async fn pass(&self, _key: &str) -> Result<(), StorageError> {
+    async fn pass(&self, key: &str) -> Result<(), StorageError> {
         let mut way = self.way.subscribe();
         let way = *way.wait_for(|way| *way != Way::Silent).await.unwrap();
+        let key = StorageKey::listed(key.to_owned());
         match way {
             Way::Open => Ok(()),
+            Way::Refused => Err(unavailable(&key, io::ErrorKind::ConnectionRefused.into())),
             Way::Silent => pending().await,
         }
     }

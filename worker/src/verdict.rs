@@ -38,12 +38,23 @@ const LADDER: [Duration; 4] = [
     Duration::from_secs(600),
 ];
 
+/// Waits before a refresh is tried again whose outcome storage may not hold. Nobody has
+/// heard of it, so the first ones are short: somebody may wait.
+const REFRESH_LADDER: [Duration; 5] = [
+    Duration::from_secs(1),
+    Duration::from_secs(1),
+    Duration::from_secs(5),
+    Duration::from_secs(30),
+    Duration::from_secs(120),
+];
+
 /// How long a job waits whose claim was lost, or whose host others wait for.
 const POSTPONEMENT: Duration = Duration::from_secs(1);
 
 impl Verdict {
-    /// The verdict over an `attempt` (1 is the first) that failed. Refreshes are not
-    /// tried again: the next request for a stale answer asks for a new one.
+    /// The verdict over an `attempt` (1 is the first) that failed. Refreshes whose failure
+    /// is stored are not tried again: the next request for a stale answer asks for a new
+    /// one.
     pub fn of_failure(task: &Task, attempt: u32, failure: &Failure) -> Self {
         if failure.is_out_of_turn() {
             let after = match failure {
@@ -52,11 +63,14 @@ impl Verdict {
             };
             return Self::Postpone { after };
         }
-        if !failure.is_worth_a_retry() || !matches!(task, Task::Fill { .. }) {
-            return Self::Done;
-        }
         let reason = failure.to_string();
-        match LADDER.get(attempt.saturating_sub(1) as usize) {
+        let ladder: &[Duration] = match task {
+            _ if !failure.is_worth_a_retry() => return Self::Done,
+            Task::Fill { .. } => &LADDER,
+            _ if failure.is_storage_trouble() => &REFRESH_LADDER,
+            _ => return Self::Done,
+        };
+        match ladder.get(attempt.saturating_sub(1) as usize) {
             Some(after) => Self::Retry { after: *after, reason },
             None => Self::Reject { reason },
         }
@@ -101,6 +115,31 @@ mod tests {
         for (error, after) in [(taken, look_again), (lost, POSTPONEMENT)] {
             let verdict = Verdict::of_failure(&task, 9, &error.into());
             assert_eq!(verdict, Verdict::Postpone { after });
+        }
+    }
+
+    #[test]
+    fn a_refresh_whose_outcome_may_not_be_stored_is_tried_again_and_given_up_at_last() {
+        let task = Task::List { module: "example.com/m".parse().unwrap() };
+        let unavailable = || {
+            let key = stoa_shared::storage::StorageKey::claim("1");
+            stoa_shared::storage::unavailable(&key, std::io::ErrorKind::TimedOut.into())
+        };
+        let absent = Box::new(Failure::Absent("no such repository".into()));
+        for failure in [
+            Failure::Storage(unavailable()),
+            Failure::Claim(ClaimError::Storage(unavailable())),
+            Failure::Claim(ClaimError::Unconfirmed { subject: "example.com/m".into() }),
+            Failure::Untold { failure: absent, source: unavailable() },
+        ] {
+            let waits: Vec<_> = (1..=6)
+                .map(|attempt| match Verdict::of_failure(&task, attempt, &failure) {
+                    Verdict::Retry { after, .. } => after.as_secs(),
+                    Verdict::Reject { .. } => 0,
+                    verdict => panic!("{verdict:?}"),
+                })
+                .collect();
+            assert_eq!(waits, [1, 1, 5, 30, 120, 0], "{failure}");
         }
     }
 

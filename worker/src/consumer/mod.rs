@@ -170,8 +170,7 @@ impl Slot {
                 return None;
             }
         };
-        self.worker.store_failure(&job.task, &failure).await;
-        Some(Err(failure))
+        Some(Err(self.worker.store_failure(&job.task, failure).await))
     }
 
     fn report(&self, job: &Job, outcome: &Result<(), Failure>, verdict: &Verdict, took: Duration) {

@@ -1,43 +1,87 @@
 //! What others see of a delivery on its way back to the queue.
 
-use std::{path::Path, sync::Mutex};
+use std::{
+    path::Path,
+    sync::{Mutex, MutexGuard},
+};
 
 use async_trait::async_trait;
 use stoa_shared::{
     queue::{Completion, DeadLetter, Depth, EmbeddedQueue, JobKey, Lane},
-    storage::DiskStorage,
+    storage::{DiskStorage, Storage},
 };
 use tokio::sync::broadcast::Receiver;
 
 use super::*;
 use crate::{
-    claim::Claims, egress::EgressConfig, repository::RepositoryLimits, settings::WorkerSettings,
+    claim::Claims,
+    egress::EgressConfig,
+    repository::RepositoryLimits,
+    settings::WorkerSettings,
+    troubled_storage::{TroubledStorage, Way},
     vcs::git::GitConfig,
 };
 
 /// Only bounds a wait for what never comes.
 const HAPPENS_WITHIN: Duration = Duration::from_secs(30);
 
-/// A queue on which somebody publishes an equal job just before an acknowledgement.
-struct Crowded {
+/// A queue on which something else happens, too.
+struct Eventful {
     queue: EmbeddedQueue,
+    /// Whether somebody publishes an equal job just before each acknowledgement.
+    is_crowded: bool,
+    /// Whether announcements fail.
+    is_mute: bool,
+    /// What is read in place of each job.
+    read: Option<JobError>,
     latecomer: Mutex<Option<Receiver<Completion>>>,
+    /// What became of deliveries.
+    settled: Mutex<Vec<String>>,
+}
+
+impl Eventful {
+    async fn open(directory: &Path) -> Self {
+        let queue = EmbeddedQueue::open(directory.join("queue")).await.unwrap();
+        let (latecomer, settled) = (Mutex::default(), Mutex::default());
+        Self { queue, is_crowded: false, is_mute: false, read: None, latecomer, settled }
+    }
+
+    fn settled(&self) -> MutexGuard<'_, Vec<String>> {
+        self.settled.lock().unwrap()
+    }
+
+    /// Waits until so many deliveries were given back.
+    async fn have_settled(&self, deliveries: usize) {
+        let settled = async {
+            while self.settled().len() < deliveries {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        timeout(HAPPENS_WITHIN, settled).await.expect("deliveries are given back");
+    }
 }
 
 #[async_trait]
-impl Queue for Crowded {
+impl Queue for Eventful {
     async fn publish(&self, job: &Job, lane: Lane) -> Result<(), QueueError> {
         self.queue.publish(job, lane).await
     }
 
     async fn receive(&self) -> Result<Delivery, QueueError> {
-        self.queue.receive().await
+        let mut delivery = self.queue.receive().await?;
+        if let Some(read) = &self.read {
+            delivery.job = Err(read.clone());
+        }
+        Ok(delivery)
     }
 
     async fn acknowledge(&self, delivery: Delivery) -> Result<(), QueueError> {
-        let equal = delivery.job.clone().unwrap();
-        *self.latecomer.lock().unwrap() = Some(self.queue.completions());
-        self.queue.publish(&equal, Lane::Interactive).await?;
+        if self.is_crowded {
+            let equal = delivery.job.clone().unwrap();
+            *self.latecomer.lock().unwrap() = Some(self.queue.completions());
+            self.queue.publish(&equal, Lane::Interactive).await?;
+        }
+        self.settled().push("done".to_owned());
         self.queue.acknowledge(delivery).await
     }
 
@@ -47,18 +91,24 @@ impl Queue for Crowded {
         delay: Duration,
         reason: &str,
     ) -> Result<(), QueueError> {
+        self.settled().push(format!("retried after {} s", delay.as_secs()));
         self.queue.retry(delivery, delay, reason).await
     }
 
     async fn dead_letter(&self, delivery: Delivery, reason: &str) -> Result<(), QueueError> {
+        self.settled().push(format!("dead: {reason}"));
         self.queue.dead_letter(delivery, reason).await
     }
 
     async fn release(&self, delivery: Delivery, delay: Duration) -> Result<(), QueueError> {
+        self.settled().push(format!("released for {} s", delay.as_secs()));
         self.queue.release(delivery, delay).await
     }
 
     async fn announce(&self, completed: &JobKey) -> Result<(), QueueError> {
+        if self.is_mute {
+            return Err(QueueError::Unavailable { source: "nobody listens".into() });
+        }
         self.queue.announce(completed).await
     }
 
@@ -87,7 +137,7 @@ impl Queue for Crowded {
     }
 }
 
-async fn worker(directory: &Path) -> Worker {
+fn worker(storage: Arc<dyn Storage>, claims: Claims) -> Arc<Worker> {
     let settings = WorkerSettings {
         egress: EgressConfig::default(),
         git: GitConfig::default(),
@@ -98,25 +148,40 @@ async fn worker(directory: &Path) -> Worker {
         },
         max_files: 100,
     };
-    let storage = DiskStorage::open(directory.to_owned()).await.unwrap();
-    Worker::new(settings, Arc::new(storage), Claims::alone(), Arc::new(Metrics::new())).unwrap()
+    Arc::new(Worker::new(settings, storage, claims, Arc::new(Metrics::new())).unwrap())
+}
+
+async fn storage(directory: &Path) -> Arc<dyn Storage> {
+    Arc::new(DiskStorage::open(directory.join("storage")).await.unwrap())
+}
+
+/// Fails without asking anyone: the host's repositories have two more elements.
+fn hopeless() -> Job {
+    Job::new(Task::List { module: "github.com/alone".parse().unwrap() })
+}
+
+/// Has one slot consume what is on the queue while something else goes on.
+async fn consume_during<T>(
+    worker: Arc<Worker>,
+    queue: &Arc<Eventful>,
+    meanwhile: impl Future<Output = T>,
+) -> T {
+    let (shutdown, grace) = (CancellationToken::new(), Duration::from_secs(1));
+    let metrics = Arc::new(Metrics::new());
+    let consumer = consume(worker, queue.clone(), metrics, 1, shutdown.clone(), grace);
+    let consumer = tokio::spawn(consumer);
+    let outcome = meanwhile.await;
+    shutdown.cancel();
+    consumer.await.unwrap();
+    outcome
 }
 
 #[tokio::test]
 async fn who_publishes_while_an_equal_job_is_given_back_hears_of_its_end() {
     let directory = tempfile::tempdir().unwrap();
-    let worker = Arc::new(worker(&directory.path().join("storage")).await);
-    let queue = EmbeddedQueue::open(directory.path().join("queue")).await.unwrap();
-    let queue = Arc::new(Crowded { queue, latecomer: Mutex::default() });
-    // Fails without asking anyone: the host's repositories have two more elements.
-    let job = Job::new(Task::List { module: "github.com/alone".parse().unwrap() });
-    queue.publish(&job, Lane::Interactive).await.unwrap();
-
-    let shutdown = CancellationToken::new();
-    let metrics = Arc::new(Metrics::new());
-    let consumer =
-        consume(worker, queue.clone(), metrics, 1, shutdown.clone(), Duration::from_secs(1));
-    let consumer = tokio::spawn(consumer);
+    let worker = worker(storage(directory.path()).await, Claims::alone());
+    let queue = Arc::new(Eventful { is_crowded: true, ..Eventful::open(directory.path()).await });
+    queue.publish(&hopeless(), Lane::Interactive).await.unwrap();
     let heard = async {
         let mut latecomer = loop {
             if let Some(latecomer) = queue.latecomer.lock().unwrap().take() {
@@ -126,8 +191,23 @@ async fn who_publishes_while_an_equal_job_is_given_back_hears_of_its_end() {
         };
         latecomer.recv().await
     };
-    let heard = tokio::time::timeout(HAPPENS_WITHIN, heard).await;
-    shutdown.cancel();
-    consumer.await.unwrap();
-    assert_eq!(heard.expect("nothing was announced"), Ok(Completion::Of(job.key())));
+    let heard = consume_during(worker, &queue, timeout(HAPPENS_WITHIN, heard)).await;
+    assert_eq!(heard.expect("nothing was announced"), Ok(Completion::Of(hopeless().key())));
+}
+
+#[tokio::test]
+async fn a_refresh_whose_failure_could_not_be_stored_is_tried_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let storage = TroubledStorage::new(storage(directory.path()).await);
+    let worker = worker(storage.clone(), Claims::alone());
+    let queue = Arc::new(Eventful::open(directory.path()).await);
+    queue.publish(&hopeless(), Lane::Interactive).await.unwrap();
+    storage.set(Way::Refused);
+    let away = async {
+        queue.have_settled(1).await;
+        storage.set(Way::Open);
+        queue.have_settled(2).await;
+    };
+    consume_during(worker, &queue, away).await;
+    assert_eq!(*queue.settled(), ["retried after 1 s", "done"]);
 }

@@ -59,12 +59,12 @@ impl Worker {
             Task::Latest { module } => self.refresh_latest(module).await,
             Task::Query { module, query } => self.refresh_query(module, query).await,
         };
-        if let Err(failure) = &outcome
-            && !failure.is_out_of_turn()
-        {
-            self.store_failure(task, failure).await;
+        match outcome {
+            Err(failure) if !failure.is_out_of_turn() => {
+                Err(self.store_failure(task, failure).await)
+            }
+            outcome => outcome,
         }
-        outcome
     }
 
     /// The right to fill a version, which is its fetch and the writing of its files, if
@@ -102,13 +102,13 @@ impl Worker {
         Ok(age.is_none_or(|age| age > self.refs_freshness).then_some(claim))
     }
 
-    /// Stores why a job failed, for whoever waits. That storage refuses this too is
-    /// only logged: the waiter's deadline ends the wait.
-    pub(crate) async fn store_failure(&self, task: &Task, failure: &Failure) {
-        let module = task.module();
-        let stored = answers::store_failure(&*self.storage, module, &question(task), failure).await;
-        if let Err(error) = stored {
-            tracing::warn!(module.path = %module, %error, "failure could not be stored");
+    /// Stores why a job failed, for whoever waits, and returns it: as one that nobody has
+    /// heard of, where storage refuses this too.
+    pub(crate) async fn store_failure(&self, task: &Task, failure: Failure) -> Failure {
+        let (module, question) = (task.module(), question(task));
+        match answers::store_failure(&*self.storage, module, &question, &failure).await {
+            Ok(()) => failure,
+            Err(source) => Failure::Untold { failure: Box::new(failure), source },
         }
     }
 
