@@ -211,3 +211,20 @@ async fn a_refresh_whose_failure_could_not_be_stored_is_tried_again() {
     consume_during(worker, &queue, away).await;
     assert_eq!(*queue.settled(), ["retried after 1 s", "done"]);
 }
+
+#[tokio::test]
+async fn a_job_that_another_worker_is_at_gives_its_slot_back_at_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let storage = storage(directory.path()).await;
+    let module: stoa_shared::module::ModulePath = "github.com/alone".parse().unwrap();
+    let version = "v1.0.0".parse().unwrap();
+    let others = Claims::fleet(storage.clone());
+    let subject = format!("{module}@v1.0.0");
+    let _held = others.take(&subject, Duration::ZERO).await.unwrap();
+    let worker = worker(storage.clone(), Claims::fleet(storage));
+    let begun = Instant::now();
+    let failure = worker.run(&Task::Fill { module, version }).await.unwrap_err();
+    assert!(failure.is_out_of_turn(), "{failure}");
+    // Less than somebody waits who has another thing to do.
+    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+}
