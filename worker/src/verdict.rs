@@ -54,7 +54,7 @@ const POSTPONEMENT: Duration = Duration::from_secs(1);
 impl Verdict {
     /// The verdict over an `attempt` (1 is the first) that failed. Refreshes whose failure
     /// is stored are not tried again: the next request for a stale answer asks for a new
-    /// one.
+    /// one. What clients have seen and the origin has changed is for an operator to see.
     pub fn of_failure(task: &Task, attempt: u32, failure: &Failure) -> Self {
         if failure.is_out_of_turn() {
             let after = match failure {
@@ -64,6 +64,9 @@ impl Verdict {
             return Self::Postpone { after };
         }
         let reason = failure.to_string();
+        if matches!(failure, Failure::Conflict(_)) {
+            return Self::Reject { reason };
+        }
         let ladder: &[Duration] = match task {
             _ if !failure.is_worth_a_retry() => return Self::Done,
             Task::Fill { .. } => &LADDER,
@@ -115,6 +118,17 @@ mod tests {
         for (error, after) in [(taken, look_again), (lost, POSTPONEMENT)] {
             let verdict = Verdict::of_failure(&task, 9, &error.into());
             assert_eq!(verdict, Verdict::Postpone { after });
+        }
+    }
+
+    #[test]
+    fn what_contradicts_its_origin_is_shown_to_an_operator_at_once() {
+        let module: stoa_shared::module::ModulePath = "example.com/m".parse().unwrap();
+        let fill = Task::Fill { module: module.clone(), version: "v1.0.0".parse().unwrap() };
+        for task in [fill, Task::Latest { module }] {
+            let failure = Failure::Conflict("the stored zip differs".into());
+            let reason = "the stored zip differs".to_owned();
+            assert_eq!(Verdict::of_failure(&task, 1, &failure), Verdict::Reject { reason });
         }
     }
 
