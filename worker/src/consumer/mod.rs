@@ -88,8 +88,9 @@ impl Slot {
         let job = match &delivery.job {
             Ok(job) => job.clone(),
             Err(error @ JobError::Newer { .. }) => {
-                let reason = error.to_string();
-                return self.queue.retry(delivery, NEWER_FORMAT_DELAY, &reason).await;
+                // It is no attempt: a newer worker is to find all of them left.
+                tracing::info!(reason = %error, "job left to a newer program");
+                return self.queue.release(delivery, NEWER_FORMAT_DELAY).await;
             }
             Err(error @ JobError::Unreadable { .. }) => {
                 let reason = error.to_string();

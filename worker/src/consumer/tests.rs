@@ -213,6 +213,17 @@ async fn a_refresh_whose_failure_could_not_be_stored_is_tried_again() {
 }
 
 #[tokio::test]
+async fn a_message_of_a_newer_program_is_left_to_it_with_all_its_attempts() {
+    let directory = tempfile::tempdir().unwrap();
+    let worker = worker(storage(directory.path()).await, Claims::alone());
+    let newer = Some(JobError::Newer { format: 99 });
+    let queue = Arc::new(Eventful { read: newer, ..Eventful::open(directory.path()).await });
+    queue.publish(&hopeless(), Lane::Background).await.unwrap();
+    consume_during(worker, &queue, queue.have_settled(1)).await;
+    assert_eq!(*queue.settled(), ["released for 60 s"]);
+}
+
+#[tokio::test]
 async fn a_job_that_another_worker_is_at_gives_its_slot_back_at_once() {
     let directory = tempfile::tempdir().unwrap();
     let storage = storage(directory.path()).await;
