@@ -127,20 +127,21 @@ impl Slot {
                 self.queue.acknowledge(delivery).await?;
                 // Until then an equal job was taken for this one: whoever published it
                 // since the announcement has heard nothing, and no other run will tell.
-                announced.and(self.queue.announce(&key).await)
+                warn_of_silence(announced.and(self.queue.announce(&key).await));
             }
             // Whoever hears of the failure and asks again must find the job waiting for
             // its retry, or the new request would be taken for one that still runs.
             Verdict::Retry { after, reason } => {
                 self.queue.retry(delivery, after, &reason).await?;
-                self.queue.announce(&key).await
+                warn_of_silence(self.queue.announce(&key).await);
             }
-            Verdict::Postpone { after } => self.queue.release(delivery, after).await,
+            Verdict::Postpone { after } => self.queue.release(delivery, after).await?,
             Verdict::Reject { reason } => {
                 self.queue.dead_letter(delivery, &reason).await?;
-                self.queue.announce(&key).await
+                warn_of_silence(self.queue.announce(&key).await);
             }
         }
+        Ok(())
     }
 
     /// Runs the job on a task of its own, so that a panic is a failure like any
@@ -218,6 +219,13 @@ fn job_kind(task: &Task) -> JobKind {
         Task::List { .. } => JobKind::List,
         Task::Latest { .. } => JobKind::Latest,
         Task::Query { .. } => JobKind::Query,
+    }
+}
+
+/// An announcement is no more than a hint: who waits looks in storage now and then.
+fn warn_of_silence(announced: Result<(), QueueError>) {
+    if let Err(error) = announced {
+        tracing::warn!(error = describe(&error), "completion not announced");
     }
 }
 

@@ -223,6 +223,20 @@ async fn a_message_of_a_newer_program_is_left_to_it_with_all_its_attempts() {
     assert_eq!(*queue.settled(), ["released for 60 s"]);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_completion_that_cannot_be_announced_does_not_hold_the_slot() {
+    let directory = tempfile::tempdir().unwrap();
+    let worker = worker(storage(directory.path()).await, Claims::alone());
+    let queue = Arc::new(Eventful { is_mute: true, ..Eventful::open(directory.path()).await });
+    let other = Job::new(Task::Latest { module: "github.com/alone".parse().unwrap() });
+    for job in [hopeless(), other] {
+        queue.publish(&job, Lane::Interactive).await.unwrap();
+    }
+    let begun = Instant::now();
+    consume_during(worker, &queue, queue.have_settled(2)).await;
+    assert!(begun.elapsed() < QUEUE_TROUBLE_PAUSE, "{:?}", begun.elapsed());
+}
+
 #[tokio::test]
 async fn a_job_that_another_worker_is_at_gives_its_slot_back_at_once() {
     let directory = tempfile::tempdir().unwrap();
