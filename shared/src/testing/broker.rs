@@ -112,6 +112,11 @@ impl Vhost {
         self.ask("DELETE", &format!("queues/{}/{}", self.name, escaped(queue)), None);
     }
 
+    /// Deletes an exchange.
+    pub fn delete_exchange(&self, exchange: &str) {
+        self.ask("DELETE", &format!("exchanges/{}/{}", self.name, escaped(exchange)), None);
+    }
+
     /// The names of the queues.
     pub fn queues(&self) -> Vec<String> {
         let queues = self.ask("GET", &format!("queues/{}", self.name), None);

@@ -196,3 +196,51 @@ async fn a_deleted_queue_refuses_a_publish_and_is_declared_again() {
     while queue.publish(&job(1), Lane::Interactive).await.is_err() {}
     assert_eq!(receive(&queue).await.job, Ok(job(1)));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deleted_exchange_of_completions_is_declared_again_and_all_listen_to_it() {
+    let (vhost, announcing) = fresh();
+    let listening: Arc<dyn Queue> =
+        Arc::new(RabbitQueue::start(RabbitConfig { prefetch: 0, ..config(vhost.url()) }).unwrap());
+    let mut completions = listening.completions();
+    assert_eq!(completions.recv().await, Ok(Completion::MaybeMissed));
+    vhost.delete_exchange("stoa.completions.v1");
+    let told = async {
+        loop {
+            // It fails while the exchange is missed and declared again.
+            let _ = announcing.announce(&job(1).key()).await;
+            time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    tokio::select! {
+        () = told => {}
+        heard = heard(&mut completions) => assert_eq!(heard, job(1).key()),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_queue_that_is_missed_by_whoever_counts_or_reads_is_declared_again() {
+    let vhost = Vhost::create();
+    // It has no consumers, which would miss something, too.
+    let config = RabbitConfig { prefetch: 0, ..config(vhost.url()) };
+    let queue: Arc<dyn Queue> = Arc::new(RabbitQueue::start(config).unwrap());
+    settles_at(&queue, Depth::default()).await;
+    let counted = async || queue.depth().await.map(drop);
+    let read = async || queue.dead_letters().await.map(drop);
+    vhost.delete_queue("stoa.dead.v1");
+    assert!(counted().await.is_err());
+    is_mended(counted).await;
+    vhost.delete_queue("stoa.dead.v1");
+    assert!(read().await.is_err());
+    is_mended(read).await;
+}
+
+/// Waits until the queue can do it again.
+async fn is_mended(attempt: impl AsyncFn() -> Result<(), QueueError>) {
+    let mended = async {
+        while attempt().await.is_err() {
+            time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    time::timeout(Duration::from_secs(30), mended).await.expect("it is declared again");
+}
