@@ -244,3 +244,31 @@ async fn is_mended(attempt: impl AsyncFn() -> Result<(), QueueError>) {
     };
     time::timeout(Duration::from_secs(30), mended).await.expect("it is declared again");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_broker_that_lets_us_in_and_refuses_us_then_is_left_alone_for_longer_each_time() {
+    let vhost = Vhost::create();
+    let settled: Arc<dyn Queue> = open(&vhost);
+    settles_at(&settled, Depth::default()).await;
+    // It may bind and declare, and must not take jobs.
+    let url = vhost.url_for_reader_of("^stoa\\.(delay|completions)");
+    let refused = RabbitQueue::start(config(url)).unwrap();
+    let mut links = refused.shared.link.subscribe();
+    let mut opened = 0;
+    let count = async {
+        loop {
+            links.wait_for(Option::is_some).await.unwrap();
+            opened += 1;
+            links.wait_for(Option::is_none).await.unwrap();
+        }
+    };
+    let watch = async {
+        tokio::select! {
+            () = count => {}
+            // Nothing is taken for nobody.
+            received = refused.receive() => panic!("{received:?}"),
+        }
+    };
+    assert!(time::timeout(Duration::from_secs(5), watch).await.is_err());
+    assert!((2..=8).contains(&opened), "{opened} links");
+}
