@@ -1,4 +1,4 @@
-//! Whose turn it is, while workers stall and are told to stop.
+//! Whose turn it is, while workers stall, are told to stop and are paused.
 
 use std::net::SocketAddr;
 use std::thread::ScopedJoinHandle;
@@ -121,4 +121,28 @@ fn equal_jobs_leave_the_slots_to_others() {
         assert!(!waiting.is_finished(), "nothing was in the way");
     });
     assert_eq!(fetches(&site), 1);
+}
+
+#[test]
+fn a_worker_that_is_paused_is_replaced_soon() {
+    let site = Site::new("claim-paused");
+    let frontend = site.frontend("frontend");
+    publish(&site, &frontend, LONG);
+    let paused = site.worker("paused");
+    let mut other = None;
+    ask_during(&frontend, |_| {
+        until("a worker fetches", || fetches(&site) == 1);
+        paused.pause();
+        site.git.behave(Options::default());
+        other = Some(site.worker("other"));
+        let begun = Instant::now();
+        until("another fetches", || fetches(&site) == 2);
+        // The broker misses three heartbeats, and then the claim goes stale.
+        let took = begun.elapsed();
+        assert!(took < Duration::from_secs(45), "took {took:?}");
+    });
+    paused.resume();
+    // It finds its job done, by another.
+    until("it is at work again", || paused.log().contains("claim lost"));
+    assert_eq!(fetches(&site), 2);
 }
