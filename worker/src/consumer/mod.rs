@@ -73,40 +73,48 @@ impl Slot {
                 () = self.shutdown.cancelled() => return,
                 received = self.queue.receive() => received,
             };
-            let settled = match received {
+            match received {
                 Ok(delivery) => self.handle(delivery).await,
-                Err(error) => Err(error),
-            };
-            if let Err(error) = settled {
-                tracing::warn!(error = describe(&error), "job queue is in trouble");
-                tokio::time::sleep(QUEUE_TROUBLE_PAUSE).await;
+                Err(error) => rest(&error).await,
             }
         }
     }
 
-    async fn handle(&self, delivery: Delivery) -> Result<(), QueueError> {
-        let job = match &delivery.job {
-            Ok(job) => job.clone(),
+    async fn handle(&self, delivery: Delivery) {
+        let settled = match delivery.job.clone() {
+            Ok(job) => return self.handle_job(job, delivery).await,
+            // It is no attempt: a newer worker is to find all of them left.
             Err(error @ JobError::Newer { .. }) => {
-                // It is no attempt: a newer worker is to find all of them left.
                 tracing::info!(reason = %error, "job left to a newer program");
-                return self.queue.release(delivery, NEWER_FORMAT_DELAY).await;
+                self.queue.release(delivery, NEWER_FORMAT_DELAY).await
             }
             Err(error @ JobError::Unreadable { .. }) => {
                 let reason = error.to_string();
                 tracing::error!(reason, "job buried");
                 self.metrics.jobs(JobKind::Unreadable, JobOutcome::Dead).inc();
-                return self.queue.dead_letter(delivery, &reason).await;
+                self.queue.dead_letter(delivery, &reason).await
             }
         };
-        let span = tracing::info_span!(
+        if let Err(error) = settled {
+            rest(&error).await;
+        }
+    }
+
+    async fn handle_job(&self, job: Job, delivery: Delivery) {
+        // Of the highest level, so that lines of every level carry it.
+        let span = tracing::error_span!(
             "job",
             request.id = job.request.as_ref().map(RequestId::as_str),
             job.kind = job.task.kind(),
             job.attempt = delivery.attempt,
             module.path = %job.task.module(),
         );
-        self.work(job, delivery).instrument(span).await
+        let work = async {
+            if let Err(error) = self.work(job, delivery).await {
+                rest(&error).await;
+            }
+        };
+        work.instrument(span).await;
     }
 
     async fn work(&self, job: Job, delivery: Delivery) -> Result<(), QueueError> {
@@ -220,6 +228,12 @@ fn job_kind(task: &Task) -> JobKind {
         Task::Latest { .. } => JobKind::Latest,
         Task::Query { .. } => JobKind::Query,
     }
+}
+
+/// Leaves a queue alone that is in trouble.
+async fn rest(error: &QueueError) {
+    tracing::warn!(error = describe(error), "job queue is in trouble");
+    tokio::time::sleep(QUEUE_TROUBLE_PAUSE).await;
 }
 
 /// An announcement is no more than a hint: who waits looks in storage now and then.
