@@ -42,12 +42,7 @@ impl Document {
 
 /// Where the claim on a subject lies. Subjects are of any length and alphabet; names of
 /// objects are not.
-pub(super) fn key_of(subject: &str) -> StorageKey {
+pub(crate) fn key_of(subject: &str) -> StorageKey {
     let digest = Sha256::digest(subject.as_bytes());
     StorageKey::claim(&digest.iter().map(|byte| format!("{byte:02x}")).collect::<String>())
-}
-
-/// Whether a stored claim was given back.
-pub(crate) fn is_released(claim: &[u8]) -> bool {
-    Document::read(claim).is_some_and(|document| document.is_released)
 }

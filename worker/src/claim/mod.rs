@@ -25,7 +25,7 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-pub(crate) use document::is_released;
+pub(crate) use document::key_of;
 use fleet::Fleet;
 pub use holder::Holders;
 use keeper::Lease;
