@@ -43,14 +43,22 @@ where
     }
 }
 
-/// The filter of the settings, without the broker's client unless they name it: each
-/// failure that it logs it also returns, and it would log messages.
+/// What the settings do not decide unless they name its target. What operators did is
+/// told at every level. The broker's client is not heard: each failure that it logs it
+/// also returns, and it would log messages.
+const DECIDED: [(&str, &str); 2] = [("audit", "audit=info"), ("lapin", "lapin=off")];
+
+/// The filter of the settings, and what they do not decide.
 fn filter(settings: &LogSettings) -> EnvFilter {
-    let filter = settings.filter.to_env_filter();
-    match filter.to_string().contains("lapin") {
-        true => filter,
-        false => filter.add_directive("lapin=off".parse().expect("it is a directive")),
-    }
+    let directives = settings.filter.to_string();
+    let names = |target: &str| {
+        let rests = directives.split(',').filter_map(|directive| directive.strip_prefix(target));
+        rests.into_iter().any(|rest| rest.starts_with(['=', '[', ':']))
+    };
+    let undecided = DECIDED.iter().filter(|(target, _)| !names(target));
+    undecided.fold(settings.filter.to_env_filter(), |filter, (_, directive)| {
+        filter.add_directive(directive.parse().expect("it is a directive"))
+    })
 }
 
 /// One event in place of the standard library's lines, which a log collector would
@@ -122,6 +130,18 @@ mod tests {
         for (filter, lines) in [("info", 0), ("trace", 0), ("info,lapin=error", 1)] {
             let text = logged(&settings(filter, LogFormat::Text), || {
                 tracing::error!(target: "lapin::channels", "said it as well");
+            });
+            assert_eq!(text.lines().count(), lines, "{filter}: {text}");
+        }
+    }
+
+    #[test]
+    fn what_operators_did_is_told_unless_it_is_named() {
+        for (filter, lines) in
+            [("info", 1), ("warn", 1), ("off", 1), ("info,audit=off", 0), ("warn,my::audit=off", 1)]
+        {
+            let text = logged(&settings(filter, LogFormat::Text), || {
+                tracing::info!(target: "audit", "admin action");
             });
             assert_eq!(text.lines().count(), lines, "{filter}: {text}");
         }

@@ -52,6 +52,14 @@ pub enum Failure {
     /// A piece of the program failed that never should.
     #[error("{0}")]
     Internal(String),
+    /// The failure could not be stored: whoever waits has heard nothing.
+    #[error("{failure}; this could not be stored")]
+    Untold {
+        /// Why the job failed.
+        failure: Box<Self>,
+        /// Why it could not be stored.
+        source: StorageError,
+    },
 }
 
 impl Failure {
@@ -75,7 +83,8 @@ impl Failure {
             | Self::Claim(_)
             | Self::Packing(_)
             | Self::Conflict(_)
-            | Self::Internal(_) => Meaning::Internal,
+            | Self::Internal(_)
+            | Self::Untold { .. } => Meaning::Internal,
         }
     }
 
@@ -104,12 +113,22 @@ impl Failure {
         }
     }
 
+    /// Whether our own storage may not hold the outcome, good or bad.
+    pub fn is_storage_trouble(&self) -> bool {
+        matches!(
+            self,
+            Self::Storage(_)
+                | Self::Claim(ClaimError::Storage(_) | ClaimError::Unconfirmed { .. })
+                | Self::Untold { .. }
+        )
+    }
+
     /// Whether it was not this attempt's turn: others are at the same thing, or wait for
     /// the same host. The job comes again, and whoever waits for it goes on waiting.
     pub fn is_out_of_turn(&self) -> bool {
         matches!(
             self,
-            Self::Claim(ClaimError::Taken { .. })
+            Self::Claim(ClaimError::Taken { .. } | ClaimError::Lost { .. })
                 | Self::Vcs(VcsError::Busy { .. })
                 | Self::Locate(LocateError::Busy { .. })
                 | Self::Upstream(GoProxyError::Busy { .. })

@@ -36,4 +36,6 @@ mod foreign_zip;
 mod pack;
 mod record;
 mod stored_zip;
+#[cfg(test)]
+mod troubled_storage;
 mod upstreams;

@@ -112,7 +112,7 @@ impl Worker {
         opened: &Opened,
         resolved: &Resolved,
     ) -> Result<VersionInfo, Failure> {
-        let claim = self.claim(module, &resolved.version).await?;
+        let claim = self.await_claim(module, &resolved.version).await?;
         if self.is_complete(module, &resolved.version).await? {
             return self.stored_info(module, &resolved.version).await;
         }

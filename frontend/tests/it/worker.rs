@@ -45,7 +45,7 @@ pub(crate) async fn store_version(
 
 /// Stores what there is of a version without a zip, and why there can be none, if so.
 pub(crate) async fn store_mod_only(
-    storage: &DiskStorage,
+    storage: &dyn Storage,
     module: &ModulePath,
     version: &Version,
     refusal: Option<&str>,

@@ -273,7 +273,8 @@ settings! {
     SHUTDOWN_GRACE { "STOA_SHUTDOWN_GRACE", Some("shutdown_grace"), Text("30s"), example: "60s", Single }
 
     /// What is logged: a level (`error`, `warn`, `info`, `debug`, `trace`), or a
-    /// comma-separated filter such as `info,stoa_worker=debug`.
+    /// comma-separated filter such as `info,stoa_worker=debug`. What operators do is
+    /// logged whatever it says, unless it names the target `audit`.
     LOG { "STOA_LOG", Some("log.level"), Text("info"), example: "info,stoa_worker=debug", Single }
 
     /// How a line of the log looks: `text` for people, `json` for machines.

@@ -101,6 +101,20 @@ impl Vhost {
         }
     }
 
+    /// The URL of the vhost for a user of its own, who may write everything and read what
+    /// the pattern matches.
+    pub fn url_for_reader_of(&self, pattern: &str) -> String {
+        let password = format!("{:016x}", rand::random::<u64>());
+        let user = json!({ "password": password, "tags": "" });
+        self.ask("PUT", &format!("users/{}", self.name), Some(&user));
+        let permissions = json!({ "configure": ".*", "write": ".*", "read": pattern });
+        self.ask("PUT", &format!("permissions/{0}/{0}", self.name), Some(&permissions));
+        let mut url = Url::parse(&self.url()).unwrap();
+        url.set_username(&self.name).unwrap();
+        url.set_password(Some(&password)).unwrap();
+        url.to_string()
+    }
+
     /// Declares a queue with these arguments.
     pub fn declare_queue(&self, queue: &str, arguments: &Value) {
         let body = json!({ "durable": true, "auto_delete": false, "arguments": arguments });
@@ -110,6 +124,11 @@ impl Vhost {
     /// Deletes a queue.
     pub fn delete_queue(&self, queue: &str) {
         self.ask("DELETE", &format!("queues/{}/{}", self.name, escaped(queue)), None);
+    }
+
+    /// Deletes an exchange.
+    pub fn delete_exchange(&self, exchange: &str) {
+        self.ask("DELETE", &format!("exchanges/{}/{}", self.name, escaped(exchange)), None);
     }
 
     /// The names of the queues.
@@ -139,6 +158,8 @@ impl Vhost {
 
 impl Drop for Vhost {
     fn drop(&mut self) {
+        // Most have no user of their own.
+        let _ = request(&self.management, "DELETE", &format!("users/{}", self.name), None);
         let deleted = request(&self.management, "DELETE", &format!("vhosts/{}", self.name), None);
         // A test that fails already must not fail in another way.
         if !thread::panicking() {

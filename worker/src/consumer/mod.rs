@@ -7,11 +7,14 @@ use stoa_shared::{
     queue::{Delivery, Job, JobError, Queue, QueueError, Task},
     request_id::RequestId,
 };
-use tokio::{task::JoinSet, time::Instant};
+use tokio::{
+    task::JoinSet,
+    time::{Instant, timeout},
+};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
-use crate::{failure::Failure, jobs::Worker, verdict::Verdict, workers::Workers};
+use crate::{claim::Holders, failure::Failure, jobs::Worker, verdict::Verdict, workers::Workers};
 
 /// How long one job may take. RabbitMQ takes a message away from its consumer after
 /// 30 minutes; a job is ended well before.
@@ -20,9 +23,12 @@ const JOB_DEADLINE: Duration = Duration::from_secs(600);
 const NEWER_FORMAT_DELAY: Duration = Duration::from_secs(60);
 /// How long a slot rests when the queue is in trouble.
 const QUEUE_TROUBLE_PAUSE: Duration = Duration::from_secs(1);
+/// How long the end waits for claims that are being given back: what is not given back
+/// by then goes stale, and whoever wants it waits longer.
+const GIVING_BACK: Duration = Duration::from_secs(2);
 
 /// Runs `slots` jobs at a time until `shutdown`; jobs that run then have `grace` to
-/// finish, the rest are given back.
+/// finish, the rest are given back, and the claims of all.
 pub async fn consume(
     workers: Arc<Workers>,
     queue: Arc<dyn Queue>,
@@ -32,23 +38,29 @@ pub async fn consume(
     grace: Duration,
 ) {
     let mut running = JoinSet::new();
+    let holders = Arc::new(Holders::default());
     for _ in 0..slots {
         let slot = Slot {
             workers: workers.clone(),
             queue: queue.clone(),
             metrics: metrics.clone(),
+            holders: holders.clone(),
             shutdown: shutdown.clone(),
             grace,
         };
         running.spawn(slot.run());
     }
     while running.join_next().await.is_some() {}
+    if timeout(GIVING_BACK, holders.are_finished()).await.is_err() {
+        tracing::warn!("claims could not be given back in time: they will go stale");
+    }
 }
 
 struct Slot {
     workers: Arc<Workers>,
     queue: Arc<dyn Queue>,
     metrics: Arc<Metrics>,
+    holders: Arc<Holders>,
     shutdown: CancellationToken,
     grace: Duration,
 }
@@ -61,32 +73,36 @@ impl Slot {
                 () = self.shutdown.cancelled() => return,
                 received = self.queue.receive() => received,
             };
-            let settled = match received {
+            match received {
                 Ok(delivery) => self.handle(delivery).await,
-                Err(error) => Err(error),
-            };
-            if let Err(error) = settled {
-                tracing::warn!(error = describe(&error), "job queue is in trouble");
-                tokio::time::sleep(QUEUE_TROUBLE_PAUSE).await;
+                Err(error) => rest(&error).await,
             }
         }
     }
 
-    async fn handle(&self, delivery: Delivery) -> Result<(), QueueError> {
-        let job = match &delivery.job {
-            Ok(job) => job.clone(),
+    async fn handle(&self, delivery: Delivery) {
+        let settled = match delivery.job.clone() {
+            Ok(job) => return self.handle_job(job, delivery).await,
+            // It is no attempt: a newer worker is to find all of them left.
             Err(error @ JobError::Newer { .. }) => {
-                let reason = error.to_string();
-                return self.queue.retry(delivery, NEWER_FORMAT_DELAY, &reason).await;
+                tracing::info!(reason = %error, "job left to a newer program");
+                self.queue.release(delivery, NEWER_FORMAT_DELAY).await
             }
             Err(error @ JobError::Unreadable { .. }) => {
                 let reason = error.to_string();
                 tracing::error!(reason, "job buried");
                 self.metrics.jobs(JobKind::Unreadable, JobOutcome::Dead).inc();
-                return self.queue.dead_letter(delivery, &reason).await;
+                self.queue.dead_letter(delivery, &reason).await
             }
         };
-        let span = tracing::info_span!(
+        if let Err(error) = settled {
+            rest(&error).await;
+        }
+    }
+
+    async fn handle_job(&self, job: Job, delivery: Delivery) {
+        // Of the highest level, so that lines of every level carry it.
+        let span = tracing::error_span!(
             "job",
             request.id = job.request.as_ref().map(RequestId::as_str),
             job.kind = job.task.kind(),
@@ -94,30 +110,40 @@ impl Slot {
             job.attempt = delivery.attempt,
             module.path = %job.task.module(),
         );
-        self.work(job, delivery).instrument(span).await
+        let work = async {
+            if let Err(error) = self.work(job, delivery).await {
+                rest(&error).await;
+            }
+        };
+        work.instrument(span).await;
     }
 
     async fn work(&self, job: Job, delivery: Delivery) -> Result<(), QueueError> {
         let started = Instant::now();
         let worker = self.workers.of(&job.space);
-        let outcome = match &worker {
+        let mut outcome = match &worker {
             Ok(worker) => match self.run_job(worker, &job).await {
                 Some(outcome) => outcome,
                 None => return self.queue.release(delivery, Duration::ZERO).await,
             },
             Err(error) => Err(Failure::Internal(describe(error))),
         };
-        let verdict = match &outcome {
+        let judge = |outcome: &Result<(), Failure>| match outcome {
             Ok(()) => Verdict::Done,
             Err(failure) => {
                 Verdict::of_failure(&job.task, delivery.lane, delivery.attempt, failure)
             }
         };
-        if let Err(failure) = &outcome
-            && verdict.is_outcome()
-            && let Ok(worker) = &worker
-        {
-            worker.store_failure(&job.task, failure).await;
+        let mut verdict = judge(&outcome);
+        outcome = match (outcome, &worker) {
+            (Err(failure), Ok(worker)) if verdict.is_outcome() => {
+                Err(worker.store_failure(&job.task, failure).await)
+            }
+            (outcome, _) => outcome,
+        };
+        // A failure that could not be stored is another one.
+        if matches!(outcome, Err(Failure::Untold { .. })) {
+            verdict = judge(&outcome);
         }
         self.report(&job, &outcome, &verdict, started.elapsed());
         let key = job.key();
@@ -128,27 +154,31 @@ impl Slot {
                 self.queue.acknowledge(delivery).await?;
                 // Until then an equal job was taken for this one: whoever published it
                 // since the announcement has heard nothing, and no other run will tell.
-                announced.and(self.queue.announce(&key).await)
+                warn_of_silence(announced.and(self.queue.announce(&key).await));
             }
             // Whoever hears of the failure and asks again must find the job waiting for
             // its retry, or the new request would be taken for one that still runs.
             Verdict::Retry { after, reason, is_outcome } => {
                 self.queue.retry(delivery, after, &reason).await?;
-                if is_outcome { self.queue.announce(&key).await } else { Ok(()) }
+                if is_outcome {
+                    warn_of_silence(self.queue.announce(&key).await);
+                }
             }
-            Verdict::Postpone { after } => self.queue.release(delivery, after).await,
+            Verdict::Postpone { after } => self.queue.release(delivery, after).await?,
             Verdict::Reject { reason } => {
                 self.queue.dead_letter(delivery, &reason).await?;
-                self.queue.announce(&key).await
+                warn_of_silence(self.queue.announce(&key).await);
             }
         }
+        Ok(())
     }
 
     /// Runs the job on a task of its own, so that a panic is a failure like any
     /// other; `None` if it was cut off by the end of the grace period.
     async fn run_job(&self, worker: &Arc<Worker>, job: &Job) -> Option<Result<(), Failure>> {
         let (worker, task) = (worker.clone(), job.task.clone());
-        let running = async move { worker.run(&task).await };
+        let holders = self.holders.clone();
+        let running = async move { holders.run(worker.run(&task)).await };
         let mut running = tokio::spawn(running.in_current_span());
         let cut_off = async {
             self.shutdown.cancelled().await;
@@ -165,6 +195,9 @@ impl Slot {
             }
             () = cut_off => {
                 running.abort();
+                // Whoever gets the job next is to find its claims free. The others' jobs
+                // end in the same moment.
+                let _ = timeout(GIVING_BACK, self.holders.are_finished()).await;
                 None
             }
         }
@@ -215,6 +248,19 @@ fn job_kind(task: &Task) -> JobKind {
         Task::Latest { .. } => JobKind::Latest,
         Task::Query { .. } => JobKind::Query,
         Task::Refresh { .. } => JobKind::Refresh,
+    }
+}
+
+/// Leaves a queue alone that is in trouble.
+async fn rest(error: &QueueError) {
+    tracing::warn!(error = describe(error), "job queue is in trouble");
+    tokio::time::sleep(QUEUE_TROUBLE_PAUSE).await;
+}
+
+/// An announcement is no more than a hint: who waits looks in storage now and then.
+fn warn_of_silence(announced: Result<(), QueueError>) {
+    if let Err(error) = announced {
+        tracing::warn!(error = describe(&error), "completion not announced");
     }
 }
 

@@ -48,8 +48,9 @@ pub struct Worker {
     pub(crate) network: NetworkMode,
 }
 
-/// How long a job waits for another worker that is at the same thing. Most fills take no
-/// longer; who waits for a longer one shall not hold the slot meanwhile.
+/// How long a job waits for another that is at a part of what it does. Most fills take no
+/// longer. Who is at the very same thing is not waited for: there may be many such jobs,
+/// and each would hold a slot meanwhile.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 impl Worker {
@@ -69,8 +70,18 @@ impl Worker {
         })
     }
 
-    /// The right to fill a version: its fetch and the writing of its files.
+    /// The right to fill a version, which is its fetch and the writing of its files, if
+    /// nobody is at it.
     pub(crate) async fn claim(
+        &self,
+        module: &ModulePath,
+        version: &Version,
+    ) -> Result<Claim, ClaimError> {
+        self.claims.take(&format!("{module}@{version}"), Duration::ZERO).await
+    }
+
+    /// The same, once whoever is at it has finished, if that is soon.
+    pub(crate) async fn await_claim(
         &self,
         module: &ModulePath,
         version: &Version,
@@ -86,7 +97,7 @@ impl Worker {
         question: &Question,
     ) -> Result<Option<Claim>, Failure> {
         let subject = Job::new(question.task(module)).key().to_string();
-        let claim = self.claims.take(&subject, PATIENCE).await?;
+        let claim = self.claims.take(&subject, Duration::ZERO).await?;
         let good = answers::load(&*self.storage, module, question).await?;
         let age = good.and_then(|answer| answer.good).map(|good| {
             Duration::try_from(Timestamp::now().duration_since(good.at)).unwrap_or(Duration::MAX)
@@ -94,13 +105,13 @@ impl Worker {
         Ok(age.is_none_or(|age| age > self.refs_freshness).then_some(claim))
     }
 
-    /// Stores why a job failed, for whoever waits. That storage refuses this too is
-    /// only logged: the waiter's deadline ends the wait.
-    pub(crate) async fn store_failure(&self, task: &Task, failure: &Failure) {
-        let module = task.module();
-        let stored = answers::store_failure(&*self.storage, module, &question(task), failure).await;
-        if let Err(error) = stored {
-            tracing::warn!(module.path = %module, %error, "failure could not be stored");
+    /// Stores why a job failed, for whoever waits, and returns it: as one that nobody has
+    /// heard of, where storage refuses this too.
+    pub(crate) async fn store_failure(&self, task: &Task, failure: Failure) -> Failure {
+        let (module, question) = (task.module(), question(task));
+        match answers::store_failure(&*self.storage, module, &question, &failure).await {
+            Ok(()) => failure,
+            Err(source) => Failure::Untold { failure: Box::new(failure), source },
         }
     }
 

@@ -208,7 +208,7 @@ impl Worker {
         };
         let info = self.proxies.info(&server, module, query).await?;
         let version = info.version.clone();
-        let claim = self.claim(module, &version).await?;
+        let claim = self.await_claim(module, &version).await?;
         if self.is_complete(module, &version).await? {
             return self.stored_info(module, &version).await;
         }

@@ -9,6 +9,7 @@ use std::{sync::Arc, time::Duration};
 use jiff::Timestamp;
 use stoa_shared::storage::Storage;
 use tokio::sync::Mutex;
+use tracing::Instrument;
 
 pub use history::{Abbreviation, History};
 pub use record::{Listing, RepositoryRecord};
@@ -171,11 +172,12 @@ impl Repository {
     fn share(&self, record: &RepositoryRecord) {
         let (storage, remote) = (self.all.storage.clone(), self.remote.clone());
         let record = record.clone();
-        tokio::spawn(async move {
+        let saving = async move {
             if let Err(error) = record.save(&*storage, &remote).await {
                 tracing::warn!(%error, "what was learnt of a repository could not be stored");
             }
-        });
+        };
+        tokio::spawn(saving.in_current_span());
     }
 
     /// The commit's tree and all it holds, at depth 1.

@@ -15,7 +15,11 @@ use stoa_shared::{
     queue::{EmbeddedQueue, Job, Lane, Queue},
     storage::{DiskStorage, KeyPrefix, Storage, StorageKey, read_small},
 };
-use stoa_worker::{claim::Claims, consumer::consume, jobs::Worker, settings::WorkerSettings};
+use stoa_worker::{
+    consumer::consume,
+    settings::WorkerSettings,
+    workers::{Sharing, Workers},
+};
 use tokio_util::sync::CancellationToken;
 
 /// Only bounds a wait for what never comes.
@@ -54,10 +58,10 @@ impl Scene {
         let mut settings = WorkerSettings::from_config(&config).unwrap();
         settings.egress.idle_timeout = Duration::from_secs(1);
         let (storage, metrics) = (scene.storage.clone(), scene.metrics.clone());
-        let worker = Worker::new(settings, storage, Claims::alone(), metrics.clone()).unwrap();
+        let workers = Workers::new(settings, storage, Sharing::Alone, metrics.clone()).unwrap();
         let (queue, shutdown) = (scene.queue.clone(), scene.shutdown.clone());
         let grace = Duration::from_secs(1);
-        tokio::spawn(consume(Arc::new(worker), queue, metrics, 2, shutdown, grace));
+        tokio::spawn(consume(Arc::new(workers), queue, metrics, 2, shutdown, grace));
         scene
     }
 

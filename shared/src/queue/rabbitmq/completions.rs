@@ -10,7 +10,7 @@ use lapin::{
 };
 use tokio::{
     sync::{broadcast, watch},
-    time,
+    time::{self, Instant, MissedTickBehavior},
 };
 
 use super::{link::Link, topology::COMPLETIONS, trouble::Trouble};
@@ -21,6 +21,10 @@ const KEPT: usize = 1024;
 
 /// How long an announcement may take: a broker short of memory stops reading.
 const PATIENCE: Duration = Duration::from_secs(1);
+
+/// How often the way from the exchange is declared again. An exchange that an operator
+/// deleted takes it along, and the next one knows nothing of it.
+const BINDING: Duration = Duration::from_secs(5);
 
 /// The subscribers of this process. Nothing is asked of the broker before the first.
 pub(super) struct Completions {
@@ -57,21 +61,31 @@ impl Completions {
             QueueDeclareOptions { exclusive: true, auto_delete: true, ..Default::default() };
         let queue = channel.queue_declare("".into(), options, arguments()).await?;
         let queue = queue.name().clone();
-        let (options, arguments) = (QueueBindOptions::default(), FieldTable::default());
-        channel
-            .queue_bind(queue.clone(), COMPLETIONS.into(), "#".into(), options, arguments)
-            .await?;
+        let bind = || {
+            let (options, arguments) = (QueueBindOptions::default(), FieldTable::default());
+            channel.queue_bind(queue.clone(), COMPLETIONS.into(), "#".into(), options, arguments)
+        };
+        bind().await?;
         let options = BasicConsumeOptions { no_ack: true, exclusive: true, ..Default::default() };
         let mut told =
-            channel.basic_consume(queue, "".into(), options, FieldTable::default()).await?;
+            channel.basic_consume(queue.clone(), "".into(), options, FieldTable::default()).await?;
         self.tell(Completion::MaybeMissed);
-        while let Some(delivery) = told.next().await {
+        let mut rounds = time::interval_at(Instant::now() + BINDING, BINDING);
+        rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let delivery = tokio::select! {
+                delivery = told.next() => delivery,
+                _ = rounds.tick() => {
+                    bind().await?;
+                    continue;
+                }
+            };
+            let Some(delivery) = delivery else { return Ok(()) };
             // A newer program may say what we do not understand; then it was not for us.
             if let Ok(key) = serde_json::from_slice(&delivery?.data) {
                 self.tell(Completion::Of(key));
             }
         }
-        Ok(())
     }
 
     fn tell(&self, completion: Completion) {
@@ -87,7 +101,8 @@ fn arguments() -> FieldTable {
     arguments
 }
 
-/// Tells all processes; nobody confirms it.
+/// Tells all processes; nobody confirms it. Where the exchange is gone the broker ends
+/// the channel: the next link declares it again.
 pub(super) async fn announce(link: &Link, completed: &JobKey) -> Result<(), Trouble> {
     let body = serde_json::to_vec(completed).expect("a text always serialises");
     // The kind: a key is too long for where it goes.
@@ -100,6 +115,8 @@ pub(super) async fn announce(link: &Link, completed: &JobKey) -> Result<(), Trou
         &body,
         BasicProperties::default().with_content_type("application/json".into()),
     );
-    time::timeout(PATIENCE, publish).await.map_err(|_| Trouble::Late(PATIENCE))??;
+    let published = time::timeout(PATIENCE, publish).await;
+    let published = published.map_err(|_| Trouble::Late(PATIENCE))?;
+    published.inspect_err(|_| link.fail())?;
     Ok(())
 }

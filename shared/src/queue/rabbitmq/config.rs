@@ -21,8 +21,9 @@ pub struct RabbitConfig {
     /// declared. Default: 10 s, because a cluster elects a leader for each new queue.
     pub connect_timeout: Duration,
     /// Silence after which the connection counts as lost, in whole seconds; the broker
-    /// may ask for less. Default: 20 s, as load balancers forget idle connections after
-    /// a minute or more.
+    /// may ask for less. Default: 6 s. A broker gives the jobs of a host that vanished to
+    /// others after two or three times that, and clients wait for them; what is less than
+    /// 5 s ends connections that are merely slow.
     pub heartbeat: Duration,
     /// How long publishing, or asking for depth or dead letters, may wait for the broker
     /// before it is unavailable. Default: 5 s, enough for a restart of one node of a
@@ -57,7 +58,7 @@ impl RabbitConfig {
             prefetch: 0,
             roots: None,
             connect_timeout: Duration::from_secs(10),
-            heartbeat: Duration::from_secs(20),
+            heartbeat: Duration::from_secs(6),
             publish_timeout: Duration::from_secs(5),
             name: "stoa".to_owned(),
         }

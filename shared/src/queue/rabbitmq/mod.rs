@@ -115,13 +115,18 @@ impl RabbitQueue {
         Ok(self.in_time(published).await?)
     }
 
-    /// Asks the broker on the link of now, or the next.
+    /// Asks the broker on the link of now, or the next. Where it knows nothing of what was
+    /// declared, the next link declares it again.
     async fn ask<T>(
         &self,
         question: impl AsyncFnOnce(&Link) -> Result<T, Trouble>,
     ) -> Result<T, Trouble> {
         let link = self.in_time(async { Ok(self.shared.link().await) }).await?;
-        question(&link).await
+        let answered = question(&link).await;
+        if matches!(answered, Err(Trouble::Failed(_))) {
+            link.fail();
+        }
+        answered
     }
 
     async fn in_time<T>(

@@ -2,7 +2,7 @@
 
 use std::{future::pending, sync::Arc, time::Duration};
 
-use tokio::time;
+use tokio::time::{self, Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::{Shared, collector, link::Link};
@@ -11,19 +11,29 @@ use super::{Shared, collector, link::Link};
 /// the same broker must not come back in the same instant: a part of it is random.
 const FIRST_WAIT: Duration = Duration::from_millis(100);
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
+/// A link that was lost earlier than this after its opening proves nothing: a broker may
+/// let us in and then refuse what we ask of it.
+const PROVEN: Duration = Duration::from_secs(5);
+
+/// The waits between attempts to connect, longer each time.
+struct Backoff {
+    next: Duration,
+}
 
 /// Connects, serves, and connects again, until told to stop.
 pub(super) async fn supervise(shared: Arc<Shared>, stop: CancellationToken) {
-    let mut wait = FIRST_WAIT;
+    let mut backoff = Backoff { next: FIRST_WAIT };
     let mut last_told = String::new();
     loop {
         let opened = tokio::select! {
             opened = open(&shared) => opened,
             () = stop.cancelled() => return,
         };
+        let since = Instant::now();
+        let mut lived = Duration::ZERO;
         match opened {
             Ok(link) => {
-                (wait, last_told) = (FIRST_WAIT, String::new());
+                last_told = String::new();
                 tracing::info!(broker = %shared.dialer.address(), "connected to the broker");
                 let link = Arc::new(link);
                 let reason = serve(&shared, &link, &stop).await;
@@ -33,6 +43,7 @@ pub(super) async fn supervise(shared: Arc<Shared>, stop: CancellationToken) {
                     return link.close().await;
                 };
                 tracing::warn!(broker = %shared.dialer.address(), reason, "connection to the broker lost");
+                lived = since.elapsed();
             }
             // The same failure again and again is told once.
             Err(reason) if reason != last_told => {
@@ -41,11 +52,23 @@ pub(super) async fn supervise(shared: Arc<Shared>, stop: CancellationToken) {
             }
             Err(_) => {}
         }
+        let wait = backoff.after(lived);
         tokio::select! {
             () = time::sleep(wait.mul_f64(0.5 + rand::random::<f64>() / 2.0)) => {}
             () = stop.cancelled() => return,
         }
-        wait = (wait * 2).min(LONGEST_WAIT);
+    }
+}
+
+impl Backoff {
+    /// The wait after a link that lived for so long, or not at all.
+    fn after(&mut self, lived: Duration) -> Duration {
+        if lived >= PROVEN {
+            self.next = FIRST_WAIT;
+        }
+        let wait = self.next;
+        self.next = (wait * 2).min(LONGEST_WAIT);
+        wait
     }
 }
 
@@ -72,5 +95,18 @@ async fn serve(shared: &Shared, link: &Arc<Link>, stop: &CancellationToken) -> O
         error = collecting => Some(error.to_string()),
         error = shared.completions.relay(link) => Some(error.to_string()),
         () = stop.cancelled() => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_grow_until_a_link_has_lived_for_a_while() {
+        let mut backoff = Backoff { next: FIRST_WAIT };
+        let lives = [0, 0, 4_999, 0, 0, 0, 0, 0, 5_000, 0];
+        let waits = lives.map(|lived| backoff.after(Duration::from_millis(lived)).as_millis());
+        assert_eq!(waits, [100, 200, 400, 800, 1_600, 3_200, 5_000, 5_000, 100, 200]);
     }
 }

@@ -6,6 +6,7 @@ use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
 use bytes::Bytes;
 use futures_util::future;
 use tokio::runtime::Handle;
+use tracing::Instrument;
 
 use super::{
     super::{ObjectMeta, StorageError},
@@ -130,14 +131,15 @@ impl Drop for Upload {
         let (false, Ok(runtime)) = (self.has_ended, Handle::try_current()) else { return };
         let bucket = Arc::clone(&self.bucket);
         let (name, id) = (std::mem::take(&mut self.object_name), std::mem::take(&mut self.id));
-        runtime.spawn(async move {
+        let aborting = async move {
             if let Err(trouble) = bucket.abort(&name, &id).await {
                 tracing::warn!(
                     storage.object = name, error = %trouble,
                     "an upload could not be aborted, it stays until it is swept"
                 );
             }
-        });
+        };
+        runtime.spawn(aborting.in_current_span());
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod broker_node;
 mod bucket;
+mod claims;
 mod faults;
 mod herd;
 mod operations;

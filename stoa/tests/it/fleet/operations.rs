@@ -1,7 +1,7 @@
 //! What operators and users of a fleet see.
 
 use serde_json::Value;
-use stoa_shared::testing::git_server::Options;
+use stoa_shared::testing::git_server::{Options, RequestKind};
 
 use super::process::Process;
 use super::{Site, get_ok, module};
@@ -34,6 +34,22 @@ fn a_go_command_builds_through_a_fleet_and_every_line_carries_the_requests_id() 
     assert!(!site.bucket.keys("_stoa/claims/").is_empty());
     assert!(frontend.stop().success());
     assert!(worker.stop().success());
+}
+
+#[test]
+fn lines_of_every_level_carry_the_requests_id() {
+    let mut site = Site::new("warnings");
+    site.publish("broken", &["v1.0.0"], 10);
+    site.set("STOA_LOG", "warn");
+    let (frontend, worker) = (site.frontend("frontend"), site.worker("worker"));
+    let failures = [(RequestKind::InfoRefs, 500), (RequestKind::LsRefs, 500)].into();
+    site.git.behave(Options { failures, ..Options::default() });
+    let path = format!("/{}/@v/v1.0.0.info", module("broken"));
+    let headers = [("X-Request-Id", "complaint-8")];
+    let reply = http_client::request(frontend.authority(), "GET", &path, &headers).unwrap();
+    assert!(reply.status >= 500, "{}", reply.text());
+    let is_told = |line: &str| line.contains("tried again") && line.contains("complaint-8");
+    until("the worker says whose job failed", || worker.log().lines().any(is_told));
 }
 
 #[test]

@@ -196,3 +196,79 @@ async fn a_deleted_queue_refuses_a_publish_and_is_declared_again() {
     while queue.publish(&job(1), Lane::Interactive).await.is_err() {}
     assert_eq!(receive(&queue).await.job, Ok(job(1)));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deleted_exchange_of_completions_is_declared_again_and_all_listen_to_it() {
+    let (vhost, announcing) = fresh();
+    let listening: Arc<dyn Queue> =
+        Arc::new(RabbitQueue::start(RabbitConfig { prefetch: 0, ..config(vhost.url()) }).unwrap());
+    let mut completions = listening.completions();
+    assert_eq!(completions.recv().await, Ok(Completion::MaybeMissed));
+    vhost.delete_exchange("stoa.completions.v1");
+    let told = async {
+        loop {
+            // It fails while the exchange is missed and declared again.
+            let _ = announcing.announce(&job(1).key()).await;
+            time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    tokio::select! {
+        () = told => {}
+        heard = heard(&mut completions) => assert_eq!(heard, job(1).key()),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_queue_that_is_missed_by_whoever_counts_or_reads_is_declared_again() {
+    let vhost = Vhost::create();
+    // It has no consumers, which would miss something, too.
+    let config = RabbitConfig { prefetch: 0, ..config(vhost.url()) };
+    let queue: Arc<dyn Queue> = Arc::new(RabbitQueue::start(config).unwrap());
+    settles_at(&queue, Depth::default()).await;
+    let counted = async || queue.depth().await.map(drop);
+    let read = async || queue.dead_letters().await.map(drop);
+    vhost.delete_queue("stoa.dead.v1");
+    assert!(counted().await.is_err());
+    is_mended(counted).await;
+    vhost.delete_queue("stoa.dead.v1");
+    assert!(read().await.is_err());
+    is_mended(read).await;
+}
+
+/// Waits until the queue can do it again.
+async fn is_mended(attempt: impl AsyncFn() -> Result<(), QueueError>) {
+    let mended = async {
+        while attempt().await.is_err() {
+            time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    time::timeout(Duration::from_secs(30), mended).await.expect("it is declared again");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_broker_that_lets_us_in_and_refuses_us_then_is_left_alone_for_longer_each_time() {
+    let vhost = Vhost::create();
+    let settled: Arc<dyn Queue> = open(&vhost);
+    settles_at(&settled, Depth::default()).await;
+    // It may bind and declare, and must not take jobs.
+    let url = vhost.url_for_reader_of("^stoa\\.(delay|completions)");
+    let refused = RabbitQueue::start(config(url)).unwrap();
+    let mut links = refused.shared.link.subscribe();
+    let mut opened = 0;
+    let count = async {
+        loop {
+            links.wait_for(Option::is_some).await.unwrap();
+            opened += 1;
+            links.wait_for(Option::is_none).await.unwrap();
+        }
+    };
+    let watch = async {
+        tokio::select! {
+            () = count => {}
+            // Nothing is taken for nobody.
+            received = refused.receive() => panic!("{received:?}"),
+        }
+    };
+    assert!(time::timeout(Duration::from_secs(5), watch).await.is_err());
+    assert!((2..=8).contains(&opened), "{opened} links");
+}
