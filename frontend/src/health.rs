@@ -9,7 +9,10 @@ use std::{
     time::Duration,
 };
 
-use stoa_shared::storage::{Storage, StorageKey};
+use stoa_shared::{
+    starting::NOT_READY,
+    storage::{Storage, StorageKey},
+};
 use tokio::time::Instant;
 
 /// Storage may be out of reach this long before the frontend calls itself unready:
@@ -104,7 +107,7 @@ impl Health {
 impl fmt::Display for Unready {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Starting => "not ready: storage has not answered yet",
+            Self::Starting => NOT_READY,
             Self::Draining => "not ready: shutting down",
             Self::WithoutStorage => "not ready: storage has not answered for 30 s",
         })

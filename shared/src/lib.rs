@@ -20,6 +20,7 @@ pub mod protocol;
 pub mod queue;
 pub mod request_id;
 pub mod signals;
+pub mod starting;
 pub mod storage;
 pub mod telemetry;
 #[cfg(any(test, feature = "testing"))]

@@ -1,6 +1,9 @@
 //! What operators and users of a fleet see.
 
+use std::process::Command;
+
 use serde_json::Value;
+use stoa_shared::testing::forwarder::Forwarder;
 use stoa_shared::testing::git_server::Options;
 
 use super::process::Process;
@@ -149,4 +152,45 @@ fn a_frontend_without_its_broker_serves_hits_and_says_that_it_is_degraded() {
     assert_eq!(reply.status, 503, "{}", reply.text());
     assert!(frontend.is_alive());
     assert!(!frontend.log().contains("guest:guest"), "{}", frontend.log());
+}
+
+#[test]
+fn processes_whose_bucket_is_away_at_their_start_say_so_and_serve_when_it_comes() {
+    let mut site = Site::new("late-bucket");
+    let endpoint = site.s3.endpoint.clone().unwrap();
+    let (host, port) = endpoint.strip_prefix("http://").unwrap().split_once(':').unwrap();
+    let port = port.trim_end_matches('/').parse().unwrap();
+    let mut way = site.bucket.runtime().block_on(Forwarder::start(host, port));
+    site.bucket.runtime().block_on(way.cut());
+    site.set("STOA_S3_ENDPOINT", format!("http://127.0.0.1:{}", way.port()));
+    let mut processes = Vec::new();
+    for program in ["stoa-frontend", "stoa-worker", "stoa"] {
+        let process = Process::spawn(program, &site.log_of(program), &site.variables);
+        let alive =
+            || http_client::get(process.admin(), "/healthz").is_ok_and(|reply| reply.status == 200);
+        until("it is alive", alive);
+        let unready = process.ask("/readyz");
+        let line = "not ready: storage has not answered yet\n";
+        assert_eq!((unready.status, unready.text().as_str()), (503, line), "{program}");
+        let probed = Command::new(env!("CARGO_BIN_EXE_stoa"))
+            .arg("--probe")
+            .env_clear()
+            .env("HOME", &site.directory)
+            .env("STOA_ADMIN_LISTEN", process.admin())
+            .output()
+            .unwrap();
+        let said = String::from_utf8(probed.stderr).unwrap();
+        assert!(!probed.status.success() && said.ends_with(line), "{program}: {said}");
+        if program != "stoa-worker" {
+            assert_eq!(process.get("/healthz").status, 200);
+            let miss = process.get(&format!("/{}/@v/list", module("late")));
+            assert_eq!((miss.status, miss.header("retry-after")), (503, "5"), "{program}");
+        }
+        processes.push(process);
+    }
+    site.bucket.runtime().block_on(way.restore());
+    for process in &mut processes {
+        process.wait_until_ready();
+        until("it is connected", || !process.ask("/readyz").text().contains("degraded"));
+    }
 }
