@@ -1,6 +1,6 @@
 //! Talking to the admin API of a running Stoa.
 
-use std::time::Duration;
+use std::{io, time::Duration};
 
 use clap::{Arg, ArgMatches};
 use reqwest::{Method, StatusCode};
@@ -19,8 +19,21 @@ pub(crate) enum AdminError {
     Refused { url: String, answer: String },
     #[error("{url}: not the answer of a Stoa: {reason}")]
     Foreign { url: String, reason: String },
+    #[error("there is no dead letter {id:?}")]
+    NoLetter { id: String },
+    #[error("not every dead letter is {done}: {count} failed, as told above")]
+    Incomplete { count: usize, done: &'static str },
+    #[error("standard output cannot be written: {0}")]
+    Output(io::Error),
     #[error("the command cannot be run: {0}")]
-    Runtime(std::io::Error),
+    Runtime(io::Error),
+}
+
+impl AdminError {
+    /// Whether whoever reads our output has seen enough of it.
+    pub(crate) fn is_enough(&self) -> bool {
+        matches!(self, Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe)
+    }
 }
 
 /// The admin API at one address.

@@ -1,8 +1,8 @@
 //! What operators and users of a fleet see.
 
-use std::process::Command;
+use std::process::{Command, Stdio};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use stoa_shared::testing::forwarder::Forwarder;
 use stoa_shared::testing::git_server::Options;
 
@@ -53,7 +53,7 @@ fn a_job_that_was_given_up_is_listed_replayed_and_dropped() {
     assert_eq!(frontend.ask("/admin/dead-letters").status, 401);
 
     let operate = |arguments: &[&str]| {
-        let output = std::process::Command::new(env!("CARGO_BIN_EXE_stoa"))
+        let output = Command::new(env!("CARGO_BIN_EXE_stoa"))
             .args(["dead-letters", "--url", &format!("http://{}", frontend.admin())])
             .args(arguments)
             .env_clear()
@@ -82,12 +82,64 @@ fn a_job_that_was_given_up_is_listed_replayed_and_dropped() {
     });
     let (is_fine, _, error) = operate(&["drop", &id]);
     assert!(!is_fine && error.contains(&id), "{error}");
-    assert!(operate(&["drop", "all"]).0);
+    let (is_fine, _, error) = operate(&["drop", "all"]);
+    assert!(!is_fine && error.contains("there is no dead letter all"), "{error}");
+    assert!(operate(&["drop", "--all"]).0);
     assert_eq!(operate(&["list"]).1, "");
     let log = frontend.log();
     assert!(log.contains("admin action") && log.contains("admin request refused"), "{log}");
     assert!(!log.contains("hunter2"));
     drop(worker);
+}
+
+#[test]
+fn letters_that_others_put_there_harm_neither_their_neighbours_nor_the_terminal() {
+    let mut site = Site::new("odd-letters");
+    site.set("STOA_ADMIN_TOKEN", "hunter2");
+    let frontend = site.frontend("frontend");
+    for (id, text) in [("a", "plain"), ("a?b", "two\nlines"), ("..", "\u{1b}[2J"), ("all", "all")] {
+        site.vhost.publish_with(&json!({ "message_id": id }), "stoa.dead.v1", text);
+    }
+    until("all are there", || frontend.metric(r#"stoa_queue_jobs{state="dead"}"#) == 4.0);
+    let command = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_stoa"));
+        command
+            .args(["dead-letters", "--url", &format!("http://{}", frontend.admin())])
+            .args(arguments)
+            .env_clear()
+            .env("STOA_ADMIN_TOKEN", "hunter2")
+            .env("HOME", &site.directory)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        command
+    };
+    let operate = |arguments: &[&str]| {
+        let output = command(arguments).output().unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (output.status.success(), text(output.stdout), text(output.stderr))
+    };
+    let (_, listed, _) = operate(&["list"]);
+    assert_eq!(listed.lines().count(), 4, "{listed}");
+    assert!(listed.contains(r"two\nlines") && !listed.contains('\u{1b}'), "{listed:?}");
+
+    // None of these names another letter, and the last one is done all the same.
+    let (is_fine, done, error) = operate(&["drop", "a?b", "..", "../../healthz", "all"]);
+    assert!(!is_fine && error.ends_with("3 failed, as told above\n"), "{error}");
+    assert_eq!(done, "all dropped\n");
+    let (_, listed, _) = operate(&["list"]);
+    assert_eq!(listed.lines().count(), 3, "{listed}");
+    assert!(listed.lines().any(|line| line.starts_with("a\t")), "{listed}");
+
+    // Whoever reads no further is no error.
+    let mut listing = command(&["list"]).spawn().unwrap();
+    drop(listing.stdout.take());
+    let output = listing.wait_with_output().unwrap();
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success() && error.is_empty(), "{error}");
+
+    let (is_fine, done, error) = operate(&["drop", "--all"]);
+    assert!(is_fine && done.lines().count() == 3, "{done}{error}");
+    assert_eq!(operate(&["list"]).1, "");
 }
 
 #[test]
