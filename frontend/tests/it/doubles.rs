@@ -166,6 +166,10 @@ impl Queue for WatchedQueue {
         self.inner.dead_letters().await
     }
 
+    async fn find_dead_letter(&self, id: &str) -> Result<DeadLetter, QueueError> {
+        self.inner.find_dead_letter(id).await
+    }
+
     async fn replay_dead_letter(&self, id: &str) -> Result<(), QueueError> {
         self.inner.replay_dead_letter(id).await
     }

@@ -74,6 +74,10 @@ impl Queue for Crowded {
         self.queue.dead_letters().await
     }
 
+    async fn find_dead_letter(&self, id: &str) -> Result<DeadLetter, QueueError> {
+        self.queue.find_dead_letter(id).await
+    }
+
     async fn replay_dead_letter(&self, id: &str) -> Result<(), QueueError> {
         self.queue.replay_dead_letter(id).await
     }

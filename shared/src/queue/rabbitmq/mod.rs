@@ -121,7 +121,12 @@ impl RabbitQueue {
         question: impl AsyncFnOnce(&Link) -> Result<T, Trouble>,
     ) -> Result<T, Trouble> {
         let link = self.in_time(async { Ok(self.shared.link().await) }).await?;
-        question(&link).await
+        let answer = question(&link).await;
+        // A queue may have been deleted: the next link declares it again.
+        if matches!(answer, Err(Trouble::Failed(_))) {
+            link.fail();
+        }
+        answer
     }
 
     async fn in_time<T>(
@@ -227,6 +232,12 @@ impl Queue for RabbitQueue {
         Ok(self.ask(async |link| dead_letters::list(link, timeout).await).await?)
     }
 
+    async fn find_dead_letter(&self, id: &str) -> Result<DeadLetter, QueueError> {
+        let (_alone, timeout) = (self.reading.lock().await, self.publish_timeout);
+        let found = self.ask(async |link| dead_letters::find(link, id, timeout).await).await?;
+        found.ok_or_else(|| QueueError::UnknownDeadLetter { id: id.to_owned() })
+    }
+
     async fn replay_dead_letter(&self, id: &str) -> Result<(), QueueError> {
         let (_alone, timeout) = (self.reading.lock().await, self.publish_timeout);
         let is_done = self.ask(async |link| dead_letters::replay(link, id, timeout).await).await?;
@@ -242,7 +253,11 @@ impl Queue for RabbitQueue {
     /// Jobs that wait at the broker, and those that run in this process.
     async fn depth(&self) -> Result<Depth, QueueError> {
         let running = self.shared.hand.len();
-        let counted = self.ask(async |link| depth::count(link, running).await);
+        let counted = async {
+            // What is being read lies in our hand, and would be missing.
+            let _alone = self.reading.lock().await;
+            self.ask(async |link| depth::count(link, running).await).await
+        };
         Ok(self.in_time(counted).await?)
     }
 }
