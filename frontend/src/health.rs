@@ -25,13 +25,18 @@ const PROBE_INTERVAL: Duration = Duration::from_secs(5);
 /// How often it is looked at until it is seen for the first time.
 const FIRST_PROBE_INTERVAL: Duration = Duration::from_millis(500);
 
+/// A job that the queue did not take says this long that the queue is in trouble: where
+/// nobody publishes another, nobody would learn that it is well again.
+const REFUSAL_COUNTS: Duration = Duration::from_secs(10);
+
 /// What readiness depends on (kubernetes §5): storage and shutdown, never the queue,
 /// because hits need none.
 #[derive(Debug, Default)]
 pub(crate) struct Health {
     storage_seen: Mutex<Option<Instant>>,
     draining: AtomicBool,
-    queue_failing: AtomicBool,
+    /// When the queue did not take the last job.
+    refused: Mutex<Option<Instant>>,
 }
 
 /// Why the frontend is not ready.
@@ -61,8 +66,10 @@ impl Health {
     }
 
     /// What does not work although the frontend is ready.
-    pub(crate) fn degraded(&self, queue_is_connected: bool) -> Option<&'static str> {
-        (!queue_is_connected || self.queue_failing.load(Ordering::Relaxed))
+    pub(crate) fn degraded(&self, queue_is_connected: bool, now: Instant) -> Option<&'static str> {
+        let refused = *self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        let refuses = refused.is_some_and(|at| now.duration_since(at) <= REFUSAL_COUNTS);
+        (!queue_is_connected || refuses)
             .then_some("degraded: the job queue is unavailable, misses are refused")
     }
 
@@ -73,7 +80,8 @@ impl Health {
 
     /// Whether the queue took the last job.
     pub(crate) fn note_queue(&self, accepted: bool) {
-        self.queue_failing.store(!accepted, Ordering::Relaxed);
+        *self.refused.lock().unwrap_or_else(PoisonError::into_inner) =
+            (!accepted).then(Instant::now);
     }
 
     /// Looks at storage again and again, forever.
@@ -139,12 +147,16 @@ mod tests {
     fn a_queue_in_trouble_degrades_but_does_not_unready() {
         let start = Instant::now();
         let health = seen(start);
-        assert_eq!(health.degraded(true), None);
+        assert_eq!(health.degraded(true, start), None);
         health.note_queue(false);
-        assert!(health.degraded(true).is_some());
+        assert!(health.degraded(true, start).is_some());
         assert_eq!(health.ready(start), Ok(()));
         health.note_queue(true);
-        assert_eq!(health.degraded(true), None);
-        assert!(health.degraded(false).is_some());
+        assert_eq!(health.degraded(true, start), None);
+        assert!(health.degraded(false, start).is_some());
+        // Nobody publishes, and the trouble has passed.
+        health.note_queue(false);
+        let later = Instant::now() + REFUSAL_COUNTS + Duration::from_secs(1);
+        assert_eq!(health.degraded(true, later), None);
     }
 }

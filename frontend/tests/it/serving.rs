@@ -94,7 +94,9 @@ async fn who_has_it_is_told_so_without_a_length() {
 async fn without_its_queue_it_is_ready_and_says_what_is_missing() {
     let scene = Scene::new().await;
     let served = served(&scene).await;
+    assert_eq!(scene.metric("stoa_queue_connected ").await, "1");
     scene.queue.is_down.store(true, Ordering::SeqCst);
+    assert_eq!(scene.metric("stoa_queue_connected ").await, "0");
     let miss = get(served.public, "/example.com/m/@v/list").await.unwrap();
     assert!(miss.starts_with("HTTP/1.1 503 "), "{miss}");
     let ready = get(served.public, "/readyz").await.unwrap();
