@@ -8,6 +8,7 @@ use stoa_shared::{
     queue::{Job, JobKey, Lane, Queue, Task},
     request_id::RequestId,
 };
+use tracing::Instrument;
 
 use crate::health::Health;
 
@@ -61,12 +62,13 @@ impl Background {
         let health = Arc::clone(&self.health);
         let metrics = Arc::clone(&self.metrics);
         let recent = recent.clone();
-        tokio::spawn(async move {
+        let publishing = async move {
             let accepted = publish(&*queue, &job, Lane::Background, &health, &metrics).await;
             if !accepted {
                 recent.invalidate(&job.key());
             }
-        });
+        };
+        tokio::spawn(publishing.in_current_span());
     }
 }
 

@@ -43,14 +43,19 @@ where
     }
 }
 
-/// The filter of the settings, without the broker's client unless they name it: each
-/// failure that it logs it also returns, and it would log messages.
+/// What holds of a target that the settings do not name. The broker's client is silent:
+/// each failure that it logs it also returns, and it would log messages. What operators do
+/// is always written down.
+const UNLESS_NAMED: [(&str, &str); 2] = [("lapin", "lapin=off"), ("audit", "audit=info")];
+
+/// The filter of the settings, and what holds besides.
 fn filter(settings: &LogSettings) -> EnvFilter {
     let filter = settings.filter.to_env_filter();
-    match filter.to_string().contains("lapin") {
+    let named = filter.to_string();
+    UNLESS_NAMED.iter().fold(filter, |filter, (target, directive)| match named.contains(target) {
         true => filter,
-        false => filter.add_directive("lapin=off".parse().expect("it is a directive")),
-    }
+        false => filter.add_directive(directive.parse().expect("it is a directive")),
+    })
 }
 
 /// One event in place of the standard library's lines, which a log collector would
@@ -124,6 +129,18 @@ mod tests {
                 tracing::error!(target: "lapin::channels", "said it as well");
             });
             assert_eq!(text.lines().count(), lines, "{filter}: {text}");
+        }
+    }
+
+    #[test]
+    fn what_operators_do_is_written_down_with_its_request_whatever_the_level() {
+        for (filter, lines) in [("warn", 1), ("error", 1), ("info", 1), ("warn,audit=off", 0)] {
+            let text = logged(&settings(filter, LogFormat::Text), || {
+                let _span = tracing::error_span!("request", request.id = "complaint-7").entered();
+                tracing::info!(target: "audit", "admin action");
+            });
+            assert_eq!(text.lines().count(), lines, "{filter}: {text}");
+            assert!(lines == 0 || text.contains("complaint-7"), "{filter}: {text}");
         }
     }
 
