@@ -14,6 +14,7 @@ use stoa_shared::{
     storage::{Storage, StorageKey},
 };
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 /// Storage may be out of reach this long before the frontend calls itself unready:
 /// long enough that one hiccup of a shared store does not take all frontends out.
@@ -35,6 +36,7 @@ const REFUSAL_COUNTS: Duration = Duration::from_secs(10);
 pub(crate) struct Health {
     storage_seen: Mutex<Option<Instant>>,
     draining: AtomicBool,
+    end_of_waits: CancellationToken,
     /// When the queue did not take the last job.
     refused: Mutex<Option<Instant>>,
 }
@@ -76,6 +78,16 @@ impl Health {
     /// Shutdown has begun; there is no way back.
     pub(crate) fn drain(&self) {
         self.draining.store(true, Ordering::Relaxed);
+    }
+
+    /// Connections are about to be cut: whoever waits for a job is answered now.
+    pub(crate) fn end_waits(&self) {
+        self.end_of_waits.cancel();
+    }
+
+    /// Returns when waits have to end; before that, never.
+    pub(crate) async fn end_of_waits(&self) {
+        self.end_of_waits.cancelled().await;
     }
 
     /// Whether the queue took the last job.

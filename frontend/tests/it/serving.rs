@@ -1,6 +1,10 @@
 //! Behind a listener: the hot path, and shutting down on purpose.
 
-use std::{net::SocketAddr, sync::atomic::Ordering, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::atomic::Ordering,
+    time::{Duration, Instant},
+};
 
 use stoa_frontend::{FrontendSettings, operators, serve};
 use tokio::{
@@ -143,15 +147,41 @@ async fn a_request_under_way_is_finished_and_an_idle_connection_is_not_waited_fo
 }
 
 #[tokio::test]
+async fn whoever_still_waits_when_the_grace_ends_is_told_to_ask_again() {
+    let grace = Duration::from_secs(1);
+    let scene = Scene::with(FrontendSettings { grace, ..FrontendSettings::default() }).await;
+    let served = served(&scene).await;
+    let ask = |path| tokio::spawn(get(served.public, path));
+    let waiting = ["/example.com/m/@v/v1.0.0.info", "/example.com/m/@v/list"].map(ask);
+    scene.until_published(2).await;
+    let begun = Instant::now();
+    served.shutdown.cancel();
+    for waiting in waiting {
+        let reply = waiting.await.unwrap().unwrap();
+        assert!(reply.starts_with("HTTP/1.1 503 "), "{reply}");
+        assert!(reply.contains("\r\nretry-after: 1\r\n"), "{reply}");
+        assert!(reply.contains("\r\n\r\nshutting down: example.com/m"), "{reply}");
+    }
+    assert!(begun.elapsed() >= grace / 2, "they had most of the grace");
+    tokio::time::timeout(Duration::from_secs(10), served.server).await.unwrap().unwrap();
+}
+
+#[tokio::test]
 async fn what_does_not_finish_within_the_grace_is_cut() {
     let grace = Duration::from_millis(50);
     let scene = Scene::with(FrontendSettings { grace, ..FrontendSettings::default() }).await;
+    // More than all buffers between two sockets hold.
+    scene.store_version("example.com/m", "v1.0.0", &vec![7; 32 << 20]).await;
     let served = served(&scene).await;
-    let waiting = tokio::spawn(get(served.public, "/example.com/m/@v/v1.0.0.info"));
-    scene.until_published(1).await;
+    let mut stream = TcpStream::connect(served.public).await.unwrap();
+    let request = "GET /example.com/m/@v/v1.0.0.zip HTTP/1.1\r\nhost: stoa\r\n\r\n";
+    stream.write_all(request.as_bytes()).await.unwrap();
+    stream.read_exact(&mut [0; 1000]).await.unwrap();
     served.shutdown.cancel();
     tokio::time::timeout(Duration::from_secs(10), served.server).await.unwrap().unwrap();
-    assert_eq!(waiting.await.unwrap(), None);
+    let mut rest = Vec::new();
+    let ended = stream.read_to_end(&mut rest).await;
+    assert!(ended.is_err() || rest.len() < 32 << 20, "{ended:?}");
 }
 
 #[tokio::test]
