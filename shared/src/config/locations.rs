@@ -4,7 +4,7 @@ use std::{fmt, path::PathBuf, str::FromStr};
 
 use url::Url;
 
-use super::{InvalidValue, Secret};
+use super::{InvalidValue, Secret, reader::Reader, settings};
 
 /// Where module versions are stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,8 +25,13 @@ pub enum StorageLocation {
 pub enum QueueLocation {
     /// In this process, and beside the stored modules.
     Embedded,
-    /// At a broker; its URL holds its password.
-    Broker(Secret),
+    /// At a broker.
+    Broker {
+        /// Its URL, which holds its password.
+        url: Secret,
+        /// Where the URL was read, and can be read again once it has changed.
+        file: Option<PathBuf>,
+    },
 }
 
 impl FromStr for StorageLocation {
@@ -70,6 +75,16 @@ impl fmt::Display for StorageLocation {
     }
 }
 
+impl QueueLocation {
+    pub(super) fn read(reader: &mut Reader) -> Option<Self> {
+        let location = reader.read::<Self>(&settings::QUEUE)?;
+        Some(match location {
+            Self::Embedded => Self::Embedded,
+            Self::Broker { url, .. } => Self::Broker { url, file: reader.file(&settings::QUEUE) },
+        })
+    }
+}
+
 impl FromStr for QueueLocation {
     type Err = InvalidValue;
 
@@ -79,7 +94,9 @@ impl FromStr for QueueLocation {
             return Ok(Self::Embedded);
         }
         match text.split_once("://") {
-            Some(("amqp" | "amqps", rest)) if !rest.is_empty() => text.parse().map(Self::Broker),
+            Some(("amqp" | "amqps", rest)) if !rest.is_empty() => {
+                Ok(Self::Broker { url: text.parse()?, file: None })
+            }
             _ => Err(InvalidValue::new("expected embedded, amqp://… or amqps://…")),
         }
     }
@@ -128,7 +145,7 @@ mod tests {
     fn a_broker_is_refused_without_repeating_its_password() {
         assert!(matches!("embedded".parse(), Ok(QueueLocation::Embedded)));
         let broker: QueueLocation = "amqps://user:hunter2@broker/vhost".parse().unwrap();
-        assert!(matches!(&broker, QueueLocation::Broker(_)));
+        assert!(matches!(&broker, QueueLocation::Broker { .. }));
         assert!(!format!("{broker:?}").contains("hunter2"));
         for bad in ["http://user:hunter2@broker", "amqp://", "hunter2"] {
             let refusal = bad.parse::<QueueLocation>().unwrap_err().to_string();

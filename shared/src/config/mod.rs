@@ -43,6 +43,7 @@ pub use logging::{LogFilter, LogFormat, LogSettings};
 pub use network::NetworkSettings;
 pub use reference::{example_file, help, readme_table};
 pub use secret::Secret;
+pub(crate) use secret::{SecretFileError, read_secret};
 pub use shutdown::ShutdownSettings;
 pub use units::{ByteSize, parse_duration, parse_flag};
 pub use urls::{PublicUrl, UrlRewrite};
@@ -129,7 +130,7 @@ impl Config {
         let storage = reader.read(&settings::STORAGE);
         let bucket = BucketSettings::read(reader);
         let zip_delivery = ZipDelivery::read(reader);
-        let queue = reader.read(&settings::QUEUE);
+        let queue = QueueLocation::read(reader);
         let work = WorkSettings::read(reader);
         let vcs = VcsSettings::read(reader);
         let network = NetworkSettings::read(reader);

@@ -52,7 +52,6 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 pub use config::{RabbitConfig, RabbitConfigError};
 
 use super::{Completion, DeadLetter, Delivery, Depth, Job, JobKey, Lane, Queue, QueueError};
-use address::BrokerAddress;
 use collector::COLLECTORS;
 use completions::Completions;
 use hand::Hand;
@@ -90,10 +89,8 @@ impl RabbitQueue {
     /// could mend is an error. Needs a tokio runtime around it; the connection ends when
     /// the queue is dropped.
     pub fn start(config: RabbitConfig) -> Result<Self, RabbitConfigError> {
-        let address = BrokerAddress::parse(&config.url)?;
-        let dialer = Dialer::new(address, config.roots.as_deref(), config.heartbeat, config.name)?;
         let shared = Arc::new(Shared {
-            dialer,
+            dialer: Dialer::new(&config)?,
             connect_timeout: config.connect_timeout,
             collectors: config.prefetch.min(COLLECTORS),
             hand: Hand::new(config.prefetch),

@@ -158,7 +158,7 @@ fn the_bucket_is_the_server_that_the_tests_run_against() {
 fn the_fleet_finds_its_broker() {
     let compose = Compose::read();
     for (name, _, config) in fleet(&compose) {
-        let QueueLocation::Broker(url) = &config.queue else { panic!("{name}") };
+        let QueueLocation::Broker { url, .. } = &config.queue else { panic!("{name}") };
         let url: Url = url.expose().parse().unwrap();
         let (broker, port) = destination(&compose, &url);
         assert_eq!(port, 5672, "RabbitMQ's own");
