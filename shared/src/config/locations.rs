@@ -2,6 +2,7 @@
 
 use std::{fmt, path::PathBuf, str::FromStr};
 
+use percent_encoding::percent_decode_str;
 use url::Url;
 
 use super::{InvalidValue, Secret, reader::Reader, settings};
@@ -57,8 +58,15 @@ impl FromStr for StorageLocation {
                 if !is_plain {
                     return Err(InvalidValue::new("expected s3://bucket/prefix and nothing else"));
                 }
-                let prefix = url.path().trim_matches('/');
-                Ok(Self::Bucket { name: name.to_owned(), prefix: prefix.to_owned() })
+                let prefix = percent_decode_str(url.path()).decode_utf8();
+                let prefix = prefix.map_err(|_| InvalidValue::new("the prefix is not UTF-8"))?;
+                // Stores differ in what they make of either.
+                if prefix.contains("//") || prefix.contains(char::is_control) {
+                    let problem = "expected a prefix without // and control characters";
+                    return Err(InvalidValue::new(problem));
+                }
+                let prefix = prefix.trim_matches('/').to_owned();
+                Ok(Self::Bucket { name: name.to_owned(), prefix })
             }
             _ => Err(invalid()),
         }
@@ -159,8 +167,14 @@ mod tests {
             ("s3://modules", "s3://modules"),
             ("s3://modules/", "s3://modules"),
             ("s3://my.bucket-1/go/modules/", "s3://my.bucket-1/go/modules"),
+            ("s3://bucket/my prefix", "s3://bucket/my prefix"),
+            ("s3://bucket/my%20prefix/%c3%a4", "s3://bucket/my prefix/ä"),
+            ("s3://bucket/a+b", "s3://bucket/a+b"),
         ] {
             assert_eq!(text.parse::<StorageLocation>().unwrap().to_string(), shown);
+        }
+        for bad in ["s3://bucket//a", "s3://bucket/a//b", "s3://bucket/a%2f/b", "s3://bucket/%ff"] {
+            assert!(bad.parse::<StorageLocation>().is_err(), "{bad}");
         }
     }
 }
