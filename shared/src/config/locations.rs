@@ -6,6 +6,7 @@ use percent_encoding::percent_decode_str;
 use url::Url;
 
 use super::{InvalidValue, Secret, reader::Reader, settings};
+use crate::queue::RabbitConfig;
 
 /// Where module versions are stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -103,6 +104,8 @@ impl FromStr for QueueLocation {
         }
         match text.split_once("://") {
             Some(("amqp" | "amqps", rest)) if !rest.is_empty() => {
+                RabbitConfig::check_url(text)
+                    .map_err(|error| InvalidValue::new(error.to_string()))?;
                 Ok(Self::Broker { url: text.parse()?, file: None })
             }
             _ => Err(InvalidValue::new("expected embedded, amqp://… or amqps://…")),
@@ -158,6 +161,11 @@ mod tests {
         for bad in ["http://user:hunter2@broker", "amqp://", "hunter2"] {
             let refusal = bad.parse::<QueueLocation>().unwrap_err().to_string();
             assert!(refusal.contains("embedded") && !refusal.contains("hunter2"), "{refusal}");
+        }
+        for bad in ["amqp://user:hunter2@broker?heartbeat=5", "amqps://user:hunter2@broker:port"] {
+            let refusal = bad.parse::<QueueLocation>().unwrap_err().to_string();
+            assert!(refusal.starts_with("not the URL of a broker: "), "{refusal}");
+            assert!(!refusal.contains("hunter2"), "{refusal}");
         }
     }
 

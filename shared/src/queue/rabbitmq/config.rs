@@ -53,6 +53,12 @@ pub enum RabbitConfigError {
 }
 
 impl RabbitConfig {
+    /// Refuses what is no URL of a broker, as [`RabbitQueue::start`](super::RabbitQueue)
+    /// would.
+    pub fn check_url(url: &str) -> Result<(), RabbitConfigError> {
+        BrokerAddress::parse(url).map(drop)
+    }
+
     /// The defaults, for a process that only publishes.
     pub fn new(url: impl Into<String>) -> Self {
         Self {
