@@ -11,7 +11,7 @@ use std::{
 
 use stoa_shared::{
     starting::NOT_READY,
-    storage::{Storage, StorageKey},
+    storage::{GetOptions, Storage, StorageKey},
 };
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -108,12 +108,7 @@ impl Health {
 
     /// Looks at storage once; whether it answered.
     pub(crate) async fn probe(&self, storage: &dyn Storage) -> bool {
-        let key = StorageKey::format();
-        let seen = match tokio::time::timeout(PROBE_INTERVAL, storage.head(&key)).await {
-            Ok(Ok(_)) => true,
-            Ok(Err(error)) => error.is_not_found(),
-            Err(_) => false,
-        };
+        let seen = tokio::time::timeout(PROBE_INTERVAL, is_there(storage)).await.unwrap_or(false);
         if seen {
             *self.storage_seen.lock().unwrap_or_else(PoisonError::into_inner) =
                 Some(Instant::now());
@@ -121,6 +116,20 @@ impl Health {
             tracing::warn!("storage does not answer the readiness probe");
         }
         seen
+    }
+}
+
+/// Whether storage answers as one that is there. The first answer has no body, and may not
+/// tell a bucket that has gone from an object that is not there: the second one has.
+async fn is_there(storage: &dyn Storage) -> bool {
+    let key = StorageKey::format();
+    match storage.head(&key).await {
+        Ok(_) => true,
+        Err(error) if error.is_not_found() => {
+            let got = storage.get(&key, GetOptions::default()).await;
+            got.map_or_else(|error| error.is_not_found(), |_| true)
+        }
+        Err(_) => false,
     }
 }
 

@@ -27,6 +27,12 @@ struct Served {
 }
 
 async fn served(scene: &Scene) -> Served {
+    let served = started(scene).await;
+    until(async || get_ok(served.public, "/readyz").await).await;
+    served
+}
+
+async fn started(scene: &Scene) -> Served {
     let public = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (public_address, admin_address) =
@@ -35,9 +41,7 @@ async fn served(scene: &Scene) -> Served {
     let frontend = scene.frontend.clone();
     let admin = Some((listener, operators(frontend.clone())));
     let server = tokio::spawn(serve(frontend, public, admin, shutdown.clone()));
-    let served = Served { public: public_address, admin: admin_address, shutdown, server };
-    until(async || get_ok(served.public, "/readyz").await).await;
-    served
+    Served { public: public_address, admin: admin_address, shutdown, server }
 }
 
 async fn get_ok(address: SocketAddr, path: &str) -> bool {
@@ -106,6 +110,20 @@ async fn without_its_queue_it_is_ready_and_says_what_is_missing() {
     let ready = get(served.public, "/readyz").await.unwrap();
     assert!(ready.starts_with("HTTP/1.1 200 "), "{ready}");
     assert!(ready.contains("\ndegraded: the job queue is unavailable"), "{ready}");
+    served.shutdown.cancel();
+    served.server.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_bucket_that_was_deleted_is_no_storage() {
+    let scene = Scene::new().await;
+    scene.storage.is_gone.store(true, Ordering::SeqCst);
+    let served = started(&scene).await;
+    let looked_at = || scene.storage.calls.load(Ordering::SeqCst);
+    until(async || looked_at() > 1).await;
+    assert!(!get_ok(served.public, "/readyz").await);
+    scene.storage.is_gone.store(false, Ordering::SeqCst);
+    until(async || get_ok(served.public, "/readyz").await).await;
     served.shutdown.cancel();
     served.server.await.unwrap();
 }
