@@ -126,16 +126,16 @@ impl Message {
 
     /// The message as the dead letter that it is.
     pub(super) fn dead_letter(&self) -> DeadLetter {
-        let ours = self.grave.as_ref().is_some_and(|grave| grave.buried_at.is_some());
-        let reason = match &self.reason {
-            Some(reason) if ours => reason.clone(),
-            _ => "given up by the broker: it was delivered too often and never settled".to_owned(),
+        let reason = match (&self.grave, &self.reason) {
+            (Some(Grave { buried_at: Some(_), .. }), Some(reason)) => reason.as_str(),
+            (Some(_), _) => "given up by the broker: it was delivered too often and never settled",
+            (None, _) => "put here by somebody else: it was never a job on our queues",
         };
         DeadLetter {
             id: self.id.clone(),
             message: String::from_utf8_lossy(&self.body).into_owned(),
             attempts: self.attempt,
-            reason,
+            reason: reason.to_owned(),
             lane: self.home().lane,
             buried_at: self.grave.as_ref().and_then(|grave| grave.buried_at),
         }
@@ -237,7 +237,9 @@ mod tests {
             let message = Message::read(&properties, b"\xff{".to_vec());
             assert_eq!((message.attempt, message.id.len()), (1, 41), "{message:?}");
             assert_eq!(message.id, Message::read(&properties, b"\xff{".to_vec()).id);
-            assert_eq!(message.dead_letter().message, "\u{fffd}{");
+            let letter = message.dead_letter();
+            assert_eq!(letter.message, "\u{fffd}{");
+            assert!(letter.reason.starts_with("put here by somebody else"), "{}", letter.reason);
         }
     }
 
