@@ -8,7 +8,7 @@ use stoa_shared::{
     metrics::{JobLane, Metrics, PublishOutcome},
     queue::{Job, JobKey, Lane, Queue, Task},
 };
-use tokio::time::Instant;
+use tracing::Instrument;
 
 use crate::health::Health;
 
@@ -70,12 +70,13 @@ impl Background {
         let health = Arc::clone(&self.health);
         let metrics = Arc::clone(&self.metrics);
         let recent = recent.clone();
-        tokio::spawn(async move {
+        let publishing = async move {
             let (lane, at_once) = (Lane::Background, Duration::ZERO);
             if !publish(&*queue, &job, lane, at_once, &health, &metrics).await {
                 recent.invalidate(&job.key());
             }
-        });
+        };
+        tokio::spawn(publishing.in_current_span());
     }
 
     /// Has a version filled, after `delay`, that a client is sent elsewhere for. Returns
@@ -88,14 +89,15 @@ impl Background {
         let queue = Arc::clone(&self.queue);
         let health = Arc::clone(&self.health);
         let metrics = Arc::clone(&self.metrics);
-        tokio::spawn(async move {
+        let publishing = async move {
             let publishing = publish(&*queue, &job, Lane::Background, delay, &health, &metrics);
             let accepted = tokio::time::timeout(REDIRECTED_FILL_PATIENCE, publishing).await;
             if accepted != Ok(true) {
                 metrics.unfilled_redirects().inc();
                 recent.invalidate(&job.key());
             }
-        });
+        };
+        tokio::spawn(publishing.in_current_span());
     }
 }
 
@@ -126,6 +128,6 @@ pub(crate) async fn publish(
     };
     let outcome = if accepted { PublishOutcome::Accepted } else { PublishOutcome::Refused };
     metrics.published_jobs(lane, outcome).inc();
-    health.note_queue(Instant::now(), accepted);
+    health.note_queue(accepted);
     accepted
 }

@@ -67,6 +67,8 @@ pub(crate) enum Trouble {
     Damaged,
     /// The job takes longer than a request may wait.
     WaitOver,
+    /// The job takes longer than this process lives.
+    Stopping,
 }
 
 /// How a [`Trouble`] looks from outside.
@@ -125,6 +127,7 @@ impl Trouble {
             WaitOver => {
                 ((StatusCode::GATEWAY_TIMEOUT, "still working"), Some("30"), NEVER, Level::INFO)
             }
+            Stopping => ((UNAVAILABLE, "shutting down"), Some("1"), NEVER, Level::INFO),
         };
         Row { status, first_words, retry_after, cache_control, level }
     }
@@ -178,8 +181,12 @@ impl ApiError {
     }
 
     /// The wait for `subject` is over.
-    pub(crate) fn wait_over(subject: &str, _: WaitOver) -> Self {
-        Self::new(Trouble::WaitOver, format!("{subject}: being fetched, ask again in a while"))
+    pub(crate) fn wait_over(subject: &str, over: WaitOver) -> Self {
+        let (trouble, advice) = match over {
+            WaitOver::Deadline => (Trouble::WaitOver, "ask again in a while"),
+            WaitOver::Stopping => (Trouble::Stopping, "ask again: another will answer"),
+        };
+        Self::new(trouble, format!("{subject}: being fetched, {advice}"))
     }
 
     /// What storage's error means for whoever asked for `subject`. The client is not
@@ -207,7 +214,7 @@ impl ApiError {
         match self.trouble {
             Malformed | Absent | Invalid | NotStored => Outcome::NotFound,
             MethodNotAllowed | BadParameter | Unauthorised | Refused => Outcome::Refused,
-            WaitOver => Outcome::Timeout,
+            WaitOver | Stopping => Outcome::Timeout,
             OriginUnavailable | OriginTimeout | Internal | StorageUnavailable
             | QueueUnavailable | Damaged | Loop | RegistryDown => Outcome::Error,
         }
@@ -303,6 +310,7 @@ mod tests {
             (QueueUnavailable, 503, "queue unavailable", Some("5"), Outcome::Error),
             (Damaged, 503, "damaged copy", Some("10"), Outcome::Error),
             (WaitOver, 504, "still working", Some("30"), Outcome::Timeout),
+            (Stopping, 503, "shutting down", Some("1"), Outcome::Timeout),
         ];
         for (trouble, status, first_words, retry_after, outcome) in table {
             let error = ApiError::new(trouble, "m@v1.0.0");

@@ -9,16 +9,16 @@ use std::{
     time::Duration,
 };
 
-use stoa_shared::storage::{Storage, StorageKey};
+use stoa_shared::{
+    starting::NOT_READY,
+    storage::{GetOptions, Storage, StorageKey},
+};
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 /// Storage may be out of reach this long before the frontend calls itself unready:
 /// long enough that one hiccup of a shared store does not take all frontends out.
 const STORAGE_PATIENCE: Duration = Duration::from_secs(30);
-
-/// A refused job says this long that the queue is in trouble: nobody may ask for another
-/// that would tell when it is over.
-const REFUSAL_LIFETIME: Duration = Duration::from_secs(30);
 
 /// How often storage is looked at.
 const PROBE_INTERVAL: Duration = Duration::from_secs(5);
@@ -26,14 +26,19 @@ const PROBE_INTERVAL: Duration = Duration::from_secs(5);
 /// How often it is looked at until it is seen for the first time.
 const FIRST_PROBE_INTERVAL: Duration = Duration::from_millis(500);
 
+/// A job that the queue did not take says this long that the queue is in trouble: where
+/// nobody publishes another, nobody would learn that it is well again.
+const REFUSAL_COUNTS: Duration = Duration::from_secs(10);
+
 /// What readiness depends on (kubernetes §5): storage and shutdown, never the queue,
 /// because hits need none.
 #[derive(Debug, Default)]
 pub(crate) struct Health {
     storage_seen: Mutex<Option<Instant>>,
     draining: AtomicBool,
-    /// When the queue refused a job, if it was the last one.
-    queue_refused: Mutex<Option<Instant>>,
+    end_of_waits: CancellationToken,
+    /// When the queue did not take the last job.
+    refused: Mutex<Option<Instant>>,
 }
 
 /// Why the frontend is not ready.
@@ -63,10 +68,10 @@ impl Health {
     }
 
     /// What does not work although the frontend is ready.
-    pub(crate) fn degraded(&self, now: Instant, queue_is_connected: bool) -> Option<&'static str> {
-        let refused = *self.queue_refused.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_refusing = refused.is_some_and(|at| now.duration_since(at) <= REFUSAL_LIFETIME);
-        (!queue_is_connected || is_refusing)
+    pub(crate) fn degraded(&self, queue_is_connected: bool, now: Instant) -> Option<&'static str> {
+        let refused = *self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        let refuses = refused.is_some_and(|at| now.duration_since(at) <= REFUSAL_COUNTS);
+        (!queue_is_connected || refuses)
             .then_some("degraded: the job queue is unavailable, misses are refused")
     }
 
@@ -75,10 +80,20 @@ impl Health {
         self.draining.store(true, Ordering::Relaxed);
     }
 
+    /// Connections are about to be cut: whoever waits for a job is answered now.
+    pub(crate) fn end_waits(&self) {
+        self.end_of_waits.cancel();
+    }
+
+    /// Returns when waits have to end; before that, never.
+    pub(crate) async fn end_of_waits(&self) {
+        self.end_of_waits.cancelled().await;
+    }
+
     /// Whether the queue took the last job.
-    pub(crate) fn note_queue(&self, now: Instant, accepted: bool) {
-        let refused = (!accepted).then_some(now);
-        *self.queue_refused.lock().unwrap_or_else(PoisonError::into_inner) = refused;
+    pub(crate) fn note_queue(&self, accepted: bool) {
+        *self.refused.lock().unwrap_or_else(PoisonError::into_inner) =
+            (!accepted).then(Instant::now);
     }
 
     /// Looks at storage again and again, forever.
@@ -93,12 +108,7 @@ impl Health {
 
     /// Looks at storage once; whether it answered.
     pub(crate) async fn probe(&self, storage: &dyn Storage) -> bool {
-        let key = StorageKey::format();
-        let seen = match tokio::time::timeout(PROBE_INTERVAL, storage.head(&key)).await {
-            Ok(Ok(_)) => true,
-            Ok(Err(error)) => error.is_not_found(),
-            Err(_) => false,
-        };
+        let seen = tokio::time::timeout(PROBE_INTERVAL, is_there(storage)).await.unwrap_or(false);
         if seen {
             *self.storage_seen.lock().unwrap_or_else(PoisonError::into_inner) =
                 Some(Instant::now());
@@ -109,10 +119,24 @@ impl Health {
     }
 }
 
+/// Whether storage answers as one that is there. The first answer has no body, and may not
+/// tell a bucket that has gone from an object that is not there: the second one has.
+async fn is_there(storage: &dyn Storage) -> bool {
+    let key = StorageKey::format();
+    match storage.head(&key).await {
+        Ok(_) => true,
+        Err(error) if error.is_not_found() => {
+            let got = storage.get(&key, GetOptions::default()).await;
+            got.map_or_else(|error| error.is_not_found(), |_| true)
+        }
+        Err(_) => false,
+    }
+}
+
 impl fmt::Display for Unready {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Starting => "not ready: storage has not answered yet",
+            Self::Starting => NOT_READY,
             Self::Draining => "not ready: shutting down",
             Self::WithoutStorage => "not ready: storage has not answered for 30 s",
         })
@@ -141,18 +165,19 @@ mod tests {
     }
 
     #[test]
-    fn a_queue_in_trouble_degrades_for_a_while_but_does_not_unready() {
+    fn a_queue_in_trouble_degrades_but_does_not_unready() {
         let start = Instant::now();
-        let later = |seconds| start + Duration::from_secs(seconds);
         let health = seen(start);
-        assert_eq!(health.degraded(start, true), None);
-        health.note_queue(start, false);
-        assert!(health.degraded(start, true).is_some());
+        assert_eq!(health.degraded(true, start), None);
+        health.note_queue(false);
+        assert!(health.degraded(true, start).is_some());
         assert_eq!(health.ready(start), Ok(()));
-        assert!(health.degraded(later(30), true).is_some());
-        assert_eq!(health.degraded(later(31), true), None);
-        health.note_queue(start, true);
-        assert_eq!(health.degraded(start, true), None);
-        assert!(health.degraded(start, false).is_some());
+        health.note_queue(true);
+        assert_eq!(health.degraded(true, start), None);
+        assert!(health.degraded(false, start).is_some());
+        // Nobody publishes, and the trouble has passed.
+        health.note_queue(false);
+        let later = Instant::now() + REFUSAL_COUNTS + Duration::from_secs(1);
+        assert_eq!(health.degraded(true, later), None);
     }
 }

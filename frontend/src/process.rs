@@ -3,10 +3,11 @@
 use std::{io, net::SocketAddr, sync::Arc};
 
 use stoa_shared::{
-    backends::{BackendError, open_queue, open_storage, require_shared},
+    backends::{BackendError, open_queue, require_shared},
     config::Config,
     metrics::Metrics,
     signals::stop_on_signals,
+    starting,
 };
 use tokio::{net::TcpListener, runtime};
 use tokio_util::sync::CancellationToken;
@@ -53,10 +54,8 @@ async fn answer(config: &Config) -> Result<(), ProcessError> {
     stop_on_signals(&shutdown).map_err(ProcessError::Runtime)?;
     let public = listen(config.listeners.public, "STOA_LISTEN").await?;
     let admin = listen(config.listeners.admin, "STOA_ADMIN_LISTEN").await?;
-    let storage = tokio::select! {
-        storage = open_storage(config) => storage?,
-        () = shutdown.cancelled() => return Ok(()),
-    };
+    let opened = starting::storage(config, &[&public, &admin], &shutdown).await?;
+    let Some(storage) = opened else { return Ok(()) };
     let queue = open_queue(config, 0, PROGRAM).await?;
     let settings = FrontendSettings::from_config(config)?;
     let frontend = Frontend::new(storage, queue, settings, Arc::new(Metrics::new()));

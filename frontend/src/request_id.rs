@@ -24,7 +24,8 @@ pub(crate) fn say(id: &RequestId, headers: &mut HeaderMap) {
 pub(crate) async fn with_request_id(mut request: Request<Body>, next: Next) -> Response {
     let id = identify(request.headers());
     request.extensions_mut().insert(id.clone());
-    let span = tracing::info_span!("request", request.id = %id);
+    // Of the highest level, so that no filter leaves a line without its request.
+    let span = tracing::error_span!("request", request.id = %id);
     let mut response = next.run(request).instrument(span).await;
     say(&id, response.headers_mut());
     response

@@ -24,7 +24,7 @@ pub fn app(frontend: Frontend) -> Router {
 /// The operators' listener: metrics and `/admin`, which are nowhere else, and probes.
 pub fn operators(frontend: Frontend) -> Router {
     let operators = probes().route("/metrics", get(metrics)).merge(admin::routes(&frontend));
-    operators.with_state(frontend)
+    operators.layer(from_fn(with_request_id)).with_state(frontend)
 }
 
 fn probes() -> Router<Frontend> {

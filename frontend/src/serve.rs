@@ -2,7 +2,8 @@
 //!
 //! On shutdown readiness fails first while connections are still accepted, because
 //! whoever balances load learns of it late; after the drain delay the listener closes
-//! and connections finish what they are at, within the grace period.
+//! and connections finish what they are at, within the grace period. Shortly before its
+//! end whoever still waits for a job is told to ask again.
 
 use std::{
     convert::Infallible,
@@ -36,6 +37,10 @@ const HEADER_PATIENCE: Duration = Duration::from_secs(75);
 /// Bytes of buffer per connection, each way: bounds a request's headers, and what a
 /// slow reader of a zip holds of it.
 const LARGEST_BUFFER: usize = 64 << 10;
+
+/// Before the end of the grace period, for answers to whoever still waits: an eighth of it
+/// if that is less.
+const FAREWELL: Duration = Duration::from_secs(2);
 
 /// After a failed accept (no file descriptors left), a pause for others to finish.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -86,7 +91,11 @@ pub async fn serve(
     }
     closing.begin();
     tasks.close();
-    tasks.wait().await;
+    let patience = grace - FAREWELL.min(grace / 8);
+    if tokio::time::timeout(patience, tasks.wait()).await.is_err() {
+        frontend.health.end_waits();
+        tasks.wait().await;
+    }
     tracing::info!("drained");
 }
 

@@ -115,8 +115,9 @@ pub async fn open_queue(
     name: &str,
 ) -> Result<Arc<dyn Queue>, BackendError> {
     match (&config.queue, &config.storage) {
-        (QueueLocation::Broker(url), _) => {
+        (QueueLocation::Broker { url, file }, _) => {
             let broker = RabbitConfig {
+                url_file: file.clone(),
                 prefetch: in_hand,
                 roots: root_certificates(config)?,
                 name: name.to_owned(),

@@ -22,6 +22,7 @@ pub mod queue;
 pub mod request_id;
 pub mod signals;
 pub mod space;
+pub mod starting;
 pub mod storage;
 pub mod stored_versions;
 pub mod telemetry;

@@ -3,7 +3,7 @@
 //! Images have no program that could ask over HTTP; ours is always there.
 
 use std::{
-    io::{self, Read, Write},
+    io::{self, ErrorKind, Read, Write},
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream},
     time::Duration,
 };
@@ -23,13 +23,19 @@ pub enum ProbeError {
     /// Any free port may have been taken.
     #[error("STOA_ADMIN_LISTEN has port 0: nobody knows where to ask")]
     AnyPort,
-    /// Nobody answers, or not in time.
+    /// Nobody answers.
     #[error("http://{address}{PATH}: {source}")]
     Unreachable {
         /// Who was asked.
         address: SocketAddr,
         /// What the operating system said.
         source: io::Error,
+    },
+    /// Somebody listens, or may, and says nothing in time.
+    #[error("http://{address}{PATH}: no answer within {} s", PATIENCE.as_secs())]
+    Silent {
+        /// Who was asked.
+        address: SocketAddr,
     },
     /// It answers that it is not ready, or something else that is no 200.
     #[error("http://{address}{PATH}: {answer}")]
@@ -47,7 +53,10 @@ pub fn probe(address: SocketAddr) -> Result<String, ProbeError> {
         return Err(ProbeError::AnyPort);
     }
     let address = SocketAddr::new(reachable(address.ip()), address.port());
-    let answer = ask(address).map_err(|source| ProbeError::Unreachable { address, source })?;
+    let answer = ask(address).map_err(|source| match source.kind() {
+        ErrorKind::WouldBlock | ErrorKind::TimedOut => ProbeError::Silent { address },
+        _ => ProbeError::Unreachable { address, source },
+    })?;
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
     let status = head.lines().next().unwrap_or_default();
     let lines: Vec<&str> = body.lines().collect();
@@ -125,5 +134,13 @@ mod tests {
         let error = probe(free).unwrap_err();
         assert!(matches!(&error, ProbeError::Unreachable { address, .. } if *address == free));
         assert!(matches!(probe("[::]:0".parse().unwrap()), Err(ProbeError::AnyPort)));
+    }
+
+    #[test]
+    fn a_process_that_says_nothing_is_told_apart() {
+        let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = silent.local_addr().unwrap();
+        let said = probe(address).unwrap_err().to_string();
+        assert_eq!(said, format!("http://{address}/readyz: no answer within 3 s"));
     }
 }

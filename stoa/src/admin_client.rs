@@ -1,10 +1,13 @@
 //! Talking to the admin API of a running Stoa.
 
-use std::time::Duration;
+use std::{io, time::Duration};
 
 use clap::{Arg, ArgMatches};
 use reqwest::{Method, StatusCode};
-use stoa_shared::config::{Config, Secret};
+use stoa_shared::{
+    backends::{BackendError, root_certificates},
+    config::{Config, Secret},
+};
 
 const URL: &str = "url";
 /// Reading some thousand dead letters from a broker takes seconds.
@@ -19,8 +22,25 @@ pub(crate) enum AdminError {
     Refused { url: String, answer: String },
     #[error("{url}: not the answer of a Stoa: {reason}")]
     Foreign { url: String, reason: String },
+    #[error(transparent)]
+    Roots(#[from] BackendError),
+    #[error("no connection can be set up: {0}")]
+    Client(reqwest::Error),
+    #[error("there is no dead letter {id:?}")]
+    NoLetter { id: String },
+    #[error("not every dead letter is {done}: {count} failed, as told above")]
+    Incomplete { count: usize, done: &'static str },
+    #[error("standard output cannot be written: {0}")]
+    Output(io::Error),
     #[error("the command cannot be run: {0}")]
-    Runtime(std::io::Error),
+    Runtime(io::Error),
+}
+
+impl AdminError {
+    /// Whether whoever reads our output has seen enough of it.
+    pub(crate) fn is_enough(&self) -> bool {
+        matches!(self, Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe)
+    }
 }
 
 /// The admin API at one address.
@@ -47,11 +67,12 @@ impl AdminClient {
         let base = base.trim_end_matches('/').to_owned();
         // Whoever was first has installed one already, and any will do.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = reqwest::Client::builder().timeout(TIMEOUT).no_proxy().build();
-        let client = client.map_err(|error| AdminError::Foreign {
-            url: base.clone(),
-            reason: error.to_string(),
-        })?;
+        let mut client = reqwest::Client::builder().timeout(TIMEOUT).no_proxy();
+        if let Some(pem) = root_certificates(config)? {
+            let roots = reqwest::Certificate::from_pem_bundle(&pem);
+            client = client.tls_certs_merge(roots.map_err(AdminError::Client)?);
+        }
+        let client = client.build().map_err(AdminError::Client)?;
         Ok(Self { client, base, token: config.listeners.admin_token.clone() })
     }
 

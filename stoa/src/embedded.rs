@@ -4,11 +4,12 @@ use std::{io, net::SocketAddr, sync::Arc, thread};
 
 use stoa_frontend::{Frontend, FrontendSettings};
 use stoa_shared::{
-    backends::{BackendError, is_shared, open_queue, open_storage},
+    backends::{BackendError, is_shared, open_queue},
     config::Config,
     metrics::Metrics,
     queue::Queue,
     signals::stop_on_signals,
+    starting,
     storage::Storage,
 };
 use stoa_worker::{
@@ -59,17 +60,15 @@ async fn start(config: &Config) -> Result<(), EmbeddedError> {
     let settings = WorkerSettings::from_config(config)?;
     let shutdown = CancellationToken::new();
     stop_on_signals(&shutdown).map_err(EmbeddedError::Runtime)?;
-    let storage = tokio::select! {
-        storage = open_storage(config) => storage?,
-        () = shutdown.cancelled() => return Ok(()),
-    };
+    let public = listen(config.listeners.public, "STOA_LISTEN").await?;
+    let admin = listen(config.listeners.admin, "STOA_ADMIN_LISTEN").await?;
+    let opened = starting::storage(config, &[&public, &admin], &shutdown).await?;
+    let Some(storage) = opened else { return Ok(()) };
     let queue = open_queue(config, config.work.slots, "stoa").await?;
     let metrics = Arc::new(Metrics::new());
     let sharing = if is_shared(config) { Sharing::Fleet } else { Sharing::Alone };
     let workers = Workers::new(settings, storage.clone(), sharing, metrics.clone())?;
 
-    let public = listen(config.listeners.public, "STOA_LISTEN").await?;
-    let admin = listen(config.listeners.admin, "STOA_ADMIN_LISTEN").await?;
     let work = spawn_worker(
         workers,
         storage.clone(),

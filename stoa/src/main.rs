@@ -38,6 +38,7 @@ fn main() -> ExitCode {
 fn operate(config: &Config, matches: &ArgMatches) -> ExitCode {
     match dead_letters::run(config, matches) {
         Ok(()) => ExitCode::SUCCESS,
+        Err(error) if error.is_enough() => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error}");
             ExitCode::FAILURE

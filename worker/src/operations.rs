@@ -73,6 +73,7 @@ async fn version() -> Response {
 /// All metrics of the process. A queue that does not say its depth leaves the one it
 /// said last.
 async fn metrics(State(operations): State<Operations>) -> Response {
+    operations.metrics.queue_connected().set(operations.queue.is_connected().into());
     match timeout(QUEUE_PATIENCE, operations.queue.depth()).await {
         Ok(Ok(depth)) => operations.metrics.set_queue_depth(&depth),
         Ok(Err(_)) | Err(_) => tracing::warn!("the queue's depth is unknown"),

@@ -3,10 +3,11 @@
 use std::{io, net::SocketAddr, sync::Arc};
 
 use stoa_shared::{
-    backends::{BackendError, open_queue, open_storage, require_shared},
+    backends::{BackendError, open_queue, require_shared},
     config::Config,
     metrics::Metrics,
     signals::stop_on_signals,
+    starting,
 };
 use tokio::{net::TcpListener, runtime};
 use tokio_util::sync::CancellationToken;
@@ -63,10 +64,8 @@ async fn work(config: &Config) -> Result<(), ProcessError> {
     let address = config.listeners.admin;
     let listener = TcpListener::bind(address).await;
     let listener = listener.map_err(|source| ProcessError::Listen { address, source })?;
-    let storage = tokio::select! {
-        storage = open_storage(config) => storage?,
-        () = shutdown.cancelled() => return Ok(()),
-    };
+    let opened = starting::storage(config, &[&listener], &shutdown).await?;
+    let Some(storage) = opened else { return Ok(()) };
     let slots = config.work.slots;
     let queue = open_queue(config, slots, PROGRAM).await?;
     let metrics = Arc::new(Metrics::new());

@@ -6,7 +6,7 @@ use axum::{
 };
 use http::{StatusCode, header::CONTENT_TYPE};
 use serde::Serialize;
-use stoa_shared::queue::{DeadLetter, QueueError};
+use stoa_shared::queue::QueueError;
 
 use crate::state::Frontend;
 
@@ -20,11 +20,8 @@ pub(super) async fn list(State(frontend): State<Frontend>) -> Response {
 
 /// `GET /admin/dead-letters/<id>`.
 pub(super) async fn show(State(frontend): State<Frontend>, Path(id): Path<String>) -> Response {
-    match frontend.queue.dead_letters().await {
-        Ok(letters) => match letters.into_iter().find(|letter: &DeadLetter| letter.id == id) {
-            Some(letter) => json(&letter),
-            None => refused(&QueueError::UnknownDeadLetter { id }),
-        },
+    match frontend.queue.find_dead_letter(&id).await {
+        Ok(letter) => json(&letter),
         Err(error) => refused(&error),
     }
 }

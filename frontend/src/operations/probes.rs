@@ -26,10 +26,8 @@ pub(crate) async fn readyz(State(frontend): State<Frontend>) -> Response {
     let now = Instant::now();
     match frontend.health.ready(now) {
         Ok(()) => {
-            let degraded = frontend
-                .health
-                .degraded(now, frontend.queue.is_connected())
-                .map(|line| format!("{line}\n"));
+            let degraded = frontend.health.degraded(frontend.queue.is_connected(), now);
+            let degraded = degraded.map(|line| format!("{line}\n"));
             (TEXT, format!("ready\n{}", degraded.unwrap_or_default())).into_response()
         }
         Err(unready) => {
@@ -49,6 +47,7 @@ pub(crate) async fn version() -> Response {
 /// looked at now; a queue that does not say its depth leaves the one it said last.
 pub(crate) async fn metrics(State(frontend): State<Frontend>) -> Response {
     frontend.hot.measure();
+    frontend.metrics.queue_connected().set(frontend.queue.is_connected().into());
     match timeout(QUEUE_PATIENCE, frontend.queue.depth()).await {
         Ok(Ok(depth)) => frontend.metrics.set_queue_depth(&depth),
         Ok(Err(error)) => {

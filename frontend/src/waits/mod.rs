@@ -50,9 +50,14 @@ pub(crate) enum Outcome {
     QueueUnavailable,
 }
 
-/// The deadline passed; the job goes on.
-#[derive(Debug)]
-pub(crate) struct WaitOver;
+/// The wait ended without an outcome; the job goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum WaitOver {
+    /// The deadline passed.
+    Deadline,
+    /// This process ends.
+    Stopping,
+}
 
 /// The waits of one frontend.
 pub(crate) struct Waits {
@@ -157,7 +162,12 @@ impl Waits {
     ) -> Result<Outcome, WaitOver> {
         let _waiting = Waiting::begin(&self.parts.metrics);
         let flight = self.join(module, question, purpose, request);
-        tokio::time::timeout(wait, flight).await.map_err(|_| WaitOver)
+        tokio::select! {
+            biased;
+            outcome = flight => Ok(outcome),
+            () = tokio::time::sleep(wait) => Err(WaitOver::Deadline),
+            () = self.parts.health.end_of_waits() => Err(WaitOver::Stopping),
+        }
     }
 
     /// The flight under way, or a new one.

@@ -27,6 +27,9 @@ pub(crate) struct FaultyStorage {
     /// Reads so far.
     pub(crate) calls: AtomicUsize,
     pub(crate) fails_every: AtomicUsize,
+    /// The bucket was deleted: an answer without a body says of everything in it that it
+    /// is not there, and any other that the bucket is not.
+    pub(crate) is_gone: AtomicBool,
 }
 
 impl FaultyStorage {
@@ -38,7 +41,8 @@ impl FaultyStorage {
     fn read(&self, key: &StorageKey) -> Result<(), StorageError> {
         let call = self.calls.fetch_add(1, Ordering::SeqCst) + 1;
         let every = self.fails_every.load(Ordering::SeqCst);
-        if every > 0 && (call.wrapping_mul(0x9e37_79b9) >> 16).is_multiple_of(every) {
+        let fails = every > 0 && (call.wrapping_mul(0x9e37_79b9) >> 16).is_multiple_of(every);
+        if fails || self.is_gone.load(Ordering::SeqCst) {
             return Err(StorageError::Unavailable {
                 key: key.to_string(),
                 source: "secret-host:9000 said no".into(),
@@ -51,6 +55,9 @@ impl FaultyStorage {
 #[async_trait]
 impl Storage for FaultyStorage {
     async fn head(&self, key: &StorageKey) -> Result<ObjectMeta, StorageError> {
+        if self.is_gone.load(Ordering::SeqCst) {
+            return Err(StorageError::NotFound { key: key.to_string() });
+        }
         self.read(key)?;
         self.inner.head(key).await
     }
@@ -169,6 +176,10 @@ impl Queue for WatchedQueue {
 
     async fn dead_letters(&self) -> Result<Vec<DeadLetter>, QueueError> {
         self.inner.dead_letters().await
+    }
+
+    async fn find_dead_letter(&self, id: &str) -> Result<DeadLetter, QueueError> {
+        self.inner.find_dead_letter(id).await
     }
 
     async fn replay_dead_letter(&self, id: &str) -> Result<(), QueueError> {

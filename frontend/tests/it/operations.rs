@@ -33,7 +33,8 @@ async fn metrics_are_for_operators_alone() {
     assert_eq!(reply.status, 200);
     let counted = r#"stoa_requests_total{endpoint="other",outcome="not_found"} 1"#;
     assert!(reply.text().contains(counted), "{}", reply.text());
-    assert_eq!(send(admin, Request::get("/healthz")).await.status, 200);
+    let alive = send(admin, Request::get("/healthz").header("x-request-id", "build-42")).await;
+    assert_eq!((alive.status.as_u16(), alive.request_id.as_str()), (200, "build-42"));
 }
 
 #[tokio::test]

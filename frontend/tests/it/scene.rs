@@ -81,6 +81,7 @@ impl Scene {
             inner: storage,
             calls: AtomicUsize::new(0),
             fails_every: AtomicUsize::new(0),
+            is_gone: AtomicBool::new(false),
         });
         let queue = Arc::new(WatchedQueue {
             inner: queue,

@@ -4,8 +4,7 @@
 
 use std::{
     collections::BTreeMap,
-    fmt, fs,
-    io::{self, Read},
+    fmt,
     path::{Path, PathBuf},
 };
 
@@ -21,9 +20,6 @@ use super::{
 /// tests and services inherits them.
 pub(super) const NO_SETTINGS: [&str; 3] =
     ["STOA_SOAK", "STOA_TEST_RABBITMQ_MANAGEMENT", "STOA_REDIS"];
-
-/// Secrets are a line; whatever is larger is not the file that was meant.
-const MAX_SECRET_BYTES: u64 = 64 * 1024;
 
 /// Who set a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,6 +54,8 @@ pub(super) struct Value {
     pub(super) layer: Layer,
     /// The name under which the layer knows it.
     pub(super) name: String,
+    /// The file that a secret was read from.
+    pub(super) file: Option<PathBuf>,
 }
 
 /// A value as it was written.
@@ -173,8 +171,12 @@ impl Values {
                 ));
                 continue;
             }
-            let text = if *is_path { read_secret(layer, &name, &text, mistakes) } else { text };
-            self.0.insert(setting.variable, Value { text, layer: layer.clone(), name });
+            let file = match &text {
+                Text::One(path) if *is_path => Some(PathBuf::from(path)),
+                _ => None,
+            };
+            let text = if *is_path { read_file(layer, &name, &text, mistakes) } else { text };
+            self.0.insert(setting.variable, Value { text, layer: layer.clone(), name, file });
         }
     }
 
@@ -190,6 +192,7 @@ impl Values {
                     text: Text::One(text),
                     layer: Layer::Default,
                     name: setting.variable.to_owned(),
+                    file: None,
                 });
             }
         }
@@ -209,6 +212,7 @@ impl Values {
         self.0.entry(settings::DEPLOYMENT.variable).or_insert_with(|| Value {
             text: Text::One(DeploymentId::of_storage(&storage, &endpoint, &host).to_string()),
             layer: Layer::Default,
+            file: None,
             name: settings::DEPLOYMENT.variable.to_owned(),
         });
     }
@@ -244,8 +248,8 @@ fn names(
     names
 }
 
-/// The content of the file that `path` names, without the newline that editors leave.
-fn read_secret(layer: &Layer, name: &str, path: &Text, mistakes: &mut Vec<Mistake>) -> Text {
+/// The secret in the file that `path` names.
+fn read_file(layer: &Layer, name: &str, path: &Text, mistakes: &mut Vec<Mistake>) -> Text {
     let path = match path {
         Text::One(path) => path,
         Text::Many(_) => {
@@ -254,21 +258,10 @@ fn read_secret(layer: &Layer, name: &str, path: &Text, mistakes: &mut Vec<Mistak
         }
         Text::Unreadable => return Text::Unreadable,
     };
-    let read = || {
-        let mut text = String::new();
-        fs::File::open(path)?.take(MAX_SECRET_BYTES).read_to_string(&mut text)?;
-        io::Result::Ok(text)
-    };
-    let problem = match read() {
-        Ok(text) if text.len() as u64 == MAX_SECRET_BYTES => {
-            format!("{path}: is too large for a secret")
-        }
-        Ok(text) if !text.trim_end().is_empty() => return Text::One(text.trim_end().to_owned()),
-        Ok(_) => format!("{path}: is empty"),
-        Err(error) => format!("{path}: {error}"),
-    };
-    mistakes.push(Mistake::new(layer, name, problem));
-    Text::Unreadable
+    secret::read_secret(Path::new(path)).map(Text::One).unwrap_or_else(|error| {
+        mistakes.push(Mistake::new(layer, name, format!("{path}: {error}")));
+        Text::Unreadable
+    })
 }
 
 /// Defaults that depend on where we run. Others depend on more than a process knows of

@@ -2,9 +2,11 @@
 
 use std::{fmt, path::PathBuf, str::FromStr};
 
+use percent_encoding::percent_decode_str;
 use url::Url;
 
-use super::{InvalidValue, Secret};
+use super::{InvalidValue, Secret, reader::Reader, settings};
+use crate::queue::RabbitConfig;
 
 /// Where module versions are stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,8 +27,13 @@ pub enum StorageLocation {
 pub enum QueueLocation {
     /// In this process, and beside the stored modules.
     Embedded,
-    /// At a broker; its URL holds its password.
-    Broker(Secret),
+    /// At a broker.
+    Broker {
+        /// Its URL, which holds its password.
+        url: Secret,
+        /// Where the URL was read, and can be read again once it has changed.
+        file: Option<PathBuf>,
+    },
 }
 
 impl FromStr for StorageLocation {
@@ -52,8 +59,15 @@ impl FromStr for StorageLocation {
                 if !is_plain {
                     return Err(InvalidValue::new("expected s3://bucket/prefix and nothing else"));
                 }
-                let prefix = url.path().trim_matches('/');
-                Ok(Self::Bucket { name: name.to_owned(), prefix: prefix.to_owned() })
+                let prefix = percent_decode_str(url.path()).decode_utf8();
+                let prefix = prefix.map_err(|_| InvalidValue::new("the prefix is not UTF-8"))?;
+                // Stores differ in what they make of either.
+                if prefix.contains("//") || prefix.contains(char::is_control) {
+                    let problem = "expected a prefix without // and control characters";
+                    return Err(InvalidValue::new(problem));
+                }
+                let prefix = prefix.trim_matches('/').to_owned();
+                Ok(Self::Bucket { name: name.to_owned(), prefix })
             }
             _ => Err(invalid()),
         }
@@ -70,6 +84,16 @@ impl fmt::Display for StorageLocation {
     }
 }
 
+impl QueueLocation {
+    pub(super) fn read(reader: &mut Reader) -> Option<Self> {
+        let location = reader.read::<Self>(&settings::QUEUE)?;
+        Some(match location {
+            Self::Embedded => Self::Embedded,
+            Self::Broker { url, .. } => Self::Broker { url, file: reader.file(&settings::QUEUE) },
+        })
+    }
+}
+
 impl FromStr for QueueLocation {
     type Err = InvalidValue;
 
@@ -79,7 +103,11 @@ impl FromStr for QueueLocation {
             return Ok(Self::Embedded);
         }
         match text.split_once("://") {
-            Some(("amqp" | "amqps", rest)) if !rest.is_empty() => text.parse().map(Self::Broker),
+            Some(("amqp" | "amqps", rest)) if !rest.is_empty() => {
+                RabbitConfig::check_url(text)
+                    .map_err(|error| InvalidValue::new(error.to_string()))?;
+                Ok(Self::Broker { url: text.parse()?, file: None })
+            }
             _ => Err(InvalidValue::new("expected embedded, amqp://… or amqps://…")),
         }
     }
@@ -128,11 +156,16 @@ mod tests {
     fn a_broker_is_refused_without_repeating_its_password() {
         assert!(matches!("embedded".parse(), Ok(QueueLocation::Embedded)));
         let broker: QueueLocation = "amqps://user:hunter2@broker/vhost".parse().unwrap();
-        assert!(matches!(&broker, QueueLocation::Broker(_)));
+        assert!(matches!(&broker, QueueLocation::Broker { .. }));
         assert!(!format!("{broker:?}").contains("hunter2"));
         for bad in ["http://user:hunter2@broker", "amqp://", "hunter2"] {
             let refusal = bad.parse::<QueueLocation>().unwrap_err().to_string();
             assert!(refusal.contains("embedded") && !refusal.contains("hunter2"), "{refusal}");
+        }
+        for bad in ["amqp://user:hunter2@broker?heartbeat=5", "amqps://user:hunter2@broker:port"] {
+            let refusal = bad.parse::<QueueLocation>().unwrap_err().to_string();
+            assert!(refusal.starts_with("not the URL of a broker: "), "{refusal}");
+            assert!(!refusal.contains("hunter2"), "{refusal}");
         }
     }
 
@@ -142,8 +175,14 @@ mod tests {
             ("s3://modules", "s3://modules"),
             ("s3://modules/", "s3://modules"),
             ("s3://my.bucket-1/go/modules/", "s3://my.bucket-1/go/modules"),
+            ("s3://bucket/my prefix", "s3://bucket/my prefix"),
+            ("s3://bucket/my%20prefix/%c3%a4", "s3://bucket/my prefix/ä"),
+            ("s3://bucket/a+b", "s3://bucket/a+b"),
         ] {
             assert_eq!(text.parse::<StorageLocation>().unwrap().to_string(), shown);
+        }
+        for bad in ["s3://bucket//a", "s3://bucket/a//b", "s3://bucket/a%2f/b", "s3://bucket/%ff"] {
+            assert!(bad.parse::<StorageLocation>().is_err(), "{bad}");
         }
     }
 }

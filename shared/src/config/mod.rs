@@ -45,6 +45,7 @@ pub use logging::{LogFilter, LogFormat, LogSettings};
 pub use network::{NetworkMode, NetworkSettings};
 pub use reference::{example_file, help, readme_table};
 pub use secret::Secret;
+pub(crate) use secret::{SecretFileError, read_secret};
 pub use shutdown::ShutdownSettings;
 pub use units::{ByteSize, parse_duration, parse_flag};
 pub use upstream::{
@@ -145,7 +146,7 @@ impl Config {
         let zip_delivery = ZipDelivery::read(reader);
         let policy = policy::read(reader);
         let anonymous = policy::read_anonymous(reader);
-        let queue = reader.read(&settings::QUEUE);
+        let queue = QueueLocation::read(reader);
         let upstream = UpstreamSettings::read(reader);
         let work = WorkSettings::read(reader);
         let vcs = VcsSettings::read(reader);

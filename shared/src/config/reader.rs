@@ -1,6 +1,6 @@
 //! Reader: merged text into values, gathering every mistake on the way.
 
-use std::{fmt, str::FromStr, time::Duration};
+use std::{fmt, path::PathBuf, str::FromStr, time::Duration};
 
 use super::{
     InvalidValue, Mistake,
@@ -51,6 +51,11 @@ impl Reader {
             self.report(setting, "is not set, and there is no default");
         }
         value
+    }
+
+    /// The file that a secret was read from, if it was.
+    pub(super) fn file(&self, setting: &Setting) -> Option<PathBuf> {
+        self.values.get(setting)?.file.clone()
     }
 
     /// A value that may be unset.

@@ -1,6 +1,11 @@
 //! Secret: a text that cannot be printed by accident.
 
-use std::{fmt, str::FromStr};
+use std::{
+    fmt, fs,
+    io::{self, Read},
+    path::Path,
+    str::FromStr,
+};
 
 use sha2::{Digest, Sha256};
 
@@ -8,6 +13,31 @@ use super::InvalidValue;
 
 /// What is shown in a secret's place.
 pub(super) const REDACTED: &str = "[redacted]";
+
+/// Secrets are a line; whatever is larger is not the file that was meant.
+const MAX_BYTES: u64 = 64 * 1024;
+
+/// Why a file holds no secret. Its text is not repeated.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SecretFileError {
+    #[error(transparent)]
+    Unreadable(#[from] io::Error),
+    #[error("is too large for a secret")]
+    TooLarge,
+    #[error("is empty")]
+    Empty,
+}
+
+/// What the file holds, without the newline that editors leave.
+pub(crate) fn read_secret(path: &Path) -> Result<String, SecretFileError> {
+    let mut text = String::new();
+    fs::File::open(path)?.take(MAX_BYTES).read_to_string(&mut text)?;
+    if text.len() as u64 == MAX_BYTES {
+        return Err(SecretFileError::TooLarge);
+    }
+    text.truncate(text.trim_end().len());
+    if text.is_empty() { Err(SecretFileError::Empty) } else { Ok(text) }
+}
 
 /// A token or password. `Debug` and `Display` show `[redacted]`.
 #[derive(Clone)]

@@ -146,7 +146,8 @@ settings! {
 
     /// Where jobs wait: `embedded` keeps them in this process and beside the stored
     /// modules, so that accepted jobs survive a restart; `amqp://user:password@host/vhost`
-    /// or `amqps://…` is a RabbitMQ that a fleet shares.
+    /// or `amqps://…` is a RabbitMQ that a fleet shares. A file that holds the URL is read
+    /// again before each connection, so that a new password needs no restart.
     QUEUE { "STOA_QUEUE", Some("queue"), Text("embedded"), example: "amqps://stoa:secret@rabbitmq.example.org/stoa", Secret }
 
     /// Who is asked for what is missing here, in the grammar of GOPROXY: URLs of servers

@@ -374,6 +374,17 @@ fn a_secret_may_lie_in_a_file() {
 }
 
 #[test]
+fn the_brokers_url_can_be_read_again_where_it_lies_in_a_file() {
+    let (_directory, path) = file("amqp://user:hunter2@broker\n");
+    let queue = |settings: &[(&str, &str)]| load(settings).unwrap().queue;
+    let named = queue(&[("STOA_QUEUE_FILE", path.to_str().unwrap())]);
+    let QueueLocation::Broker { url, file } = named else { panic!("{named:?}") };
+    assert_eq!((url.expose(), file), ("amqp://user:hunter2@broker", Some(path)));
+    let given = queue(&[("STOA_QUEUE", "amqp://broker")]);
+    assert!(matches!(given, QueueLocation::Broker { file: None, .. }), "{given:?}");
+}
+
+#[test]
 fn a_secrets_file_must_hold_one() {
     let (_directory, empty) = file("\n");
     let (_other, large) = file(&"a".repeat(100_000));

@@ -73,6 +73,8 @@ descriptions! {
         "1 while the registry that misses are redirected to answers, else 0; 0 without one.";
     QUEUE_JOBS: "stoa_queue_jobs", Gauge, "jobs", [QueueState],
         "Jobs on the queue, by where they are; workers scale on the waiting ones.";
+    QUEUE_CONNECTED: "stoa_queue_connected", Gauge, "0 or 1", [],
+        "Whether this process can reach the queue just now, as far as it knows.";
     JOBS: "stoa_jobs_total", Counter, "attempts", [JobKind, JobOutcome],
         "Attempts at jobs, by how they ended.";
     JOB_DURATION: "stoa_job_duration_seconds", Distribution(JOB_SECONDS), "seconds", [JobKind],
@@ -107,6 +109,7 @@ pub struct Metrics {
     unfilled_redirects: IntCounter,
     upstream_up: IntGauge,
     queue_jobs: Family<QueueState, IntGauge>,
+    queue_connected: IntGauge,
     jobs: Family2<JobKind, JobOutcome, IntCounter>,
     job_duration: Family<JobKind, Histogram>,
     stored_versions: IntCounter,
@@ -150,6 +153,7 @@ impl Metrics {
                 .with_label_values::<&str>(&[]),
             upstream_up: gauges(&registry, &UPSTREAM_UP).with_label_values::<&str>(&[]),
             queue_jobs: Family::new(|labels| queue_jobs.with_label_values(labels)),
+            queue_connected: gauges(&registry, &QUEUE_CONNECTED).with_label_values::<&str>(&[]),
             jobs: Family2::new(|labels| jobs.with_label_values(labels)),
             job_duration: Family::new(|labels| job_duration.with_label_values(labels)),
             stored_versions: counters(&registry, &STORED_VERSIONS).with_label_values::<&str>(&[]),
@@ -216,6 +220,11 @@ impl Metrics {
     /// Jobs on the queue.
     pub fn queue_jobs(&self, state: QueueState) -> &IntGauge {
         self.queue_jobs.get(state)
+    }
+
+    /// Whether the queue can be reached.
+    pub fn queue_connected(&self) -> &IntGauge {
+        &self.queue_connected
     }
 
     /// Sets all of [`Self::queue_jobs`].

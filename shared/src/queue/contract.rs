@@ -150,8 +150,13 @@ pub async fn a_dropped_dead_letter_is_gone_and_the_others_stay(queue: Arc<dyn Qu
     let dropped = letters.remove(1);
     queue.drop_dead_letter(&dropped.id).await.unwrap();
     settles_at(&queue, Depth { dead: 2, ..Depth::default() }).await;
+    assert_eq!(queue.find_dead_letter(&letters[1].id).await.unwrap(), letters[1]);
     for id in [dropped.id.as_str(), "", "never given", "../jobs/1"] {
-        for refused in [queue.drop_dead_letter(id).await, queue.replay_dead_letter(id).await] {
+        for refused in [
+            queue.find_dead_letter(id).await.map(drop),
+            queue.drop_dead_letter(id).await,
+            queue.replay_dead_letter(id).await,
+        ] {
             let is_unknown = matches!(refused, Err(QueueError::UnknownDeadLetter { .. }));
             assert!(is_unknown, "{id:?}: {refused:?}");
         }

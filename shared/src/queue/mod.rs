@@ -83,6 +83,9 @@ pub trait Queue: Send + Sync + 'static {
     /// The dead letters, oldest first; the first thousands, where there are more.
     async fn dead_letters(&self) -> Result<Vec<DeadLetter>, QueueError>;
 
+    /// One dead letter.
+    async fn find_dead_letter(&self, id: &str) -> Result<DeadLetter, QueueError>;
+
     /// The dead letter becomes a job again, in the lane it came from and as if it had
     /// never been tried. In doubt the job runs twice and is not lost.
     async fn replay_dead_letter(&self, id: &str) -> Result<(), QueueError>;

@@ -140,8 +140,13 @@ impl Vhost {
 
     /// Puts a text on a queue, without any header.
     pub fn publish(&self, queue: &str, text: &str) {
+        self.publish_with(&json!({}), queue, text);
+    }
+
+    /// Puts a text on a queue, with properties such as a `message_id`.
+    pub fn publish_with(&self, properties: &Value, queue: &str, text: &str) {
         let body = json!({
-            "properties": {}, "routing_key": queue, "payload": text, "payload_encoding": "string",
+            "properties": properties, "routing_key": queue, "payload": text, "payload_encoding": "string",
         });
         let path = format!("exchanges/{}/amq.default/publish", self.name);
         let told = self.ask("POST", &path, Some(&body));

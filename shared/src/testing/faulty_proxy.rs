@@ -34,6 +34,9 @@ pub struct FaultyProxy {
 pub enum Fault {
     /// It is answered with this HTTP status, and not forwarded.
     Answer(u16),
+    /// It is answered with status 200 and an error of this code in the body, and not
+    /// forwarded.
+    ErrorInBody(&'static str),
     /// The connection is closed, and it is not forwarded.
     Reset,
     /// It is forwarded; once the answer is there, the connection is closed instead.
@@ -61,7 +64,7 @@ pub struct Plan {
 pub struct Counts {
     /// Requests that arrived, broken ones included.
     pub requests: usize,
-    /// Number of [`Fault::Answer`].
+    /// Number of [`Fault::Answer`] and [`Fault::ErrorInBody`].
     pub answered: usize,
     /// Number of [`Fault::Reset`].
     pub reset: usize,
@@ -130,7 +133,7 @@ impl State {
         let fault = self.ordered(line).or_else(|| locked(&self.plan).fault(counts.requests));
         counts.requests += 1;
         match fault {
-            Some(Fault::Answer(_)) => counts.answered += 1,
+            Some(Fault::Answer(_) | Fault::ErrorInBody(_)) => counts.answered += 1,
             Some(Fault::Reset) => counts.reset += 1,
             Some(Fault::Delay(_)) => counts.delayed += 1,
             Some(Fault::Stall) => counts.stalled += 1,
@@ -190,6 +193,13 @@ async fn serve(client: TcpStream, state: &State) -> io::Result<()> {
         match fault {
             Some(Fault::Answer(status)) => {
                 let answer = format!("HTTP/1.1 {status} Broken\r\ncontent-length: 0\r\n\r\n");
+                client.write_all(answer.as_bytes()).await?;
+                continue;
+            }
+            Some(Fault::ErrorInBody(code)) => {
+                let body = format!("<Error><Code>{code}</Code><Message>Broken</Message></Error>");
+                let length = body.len();
+                let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n{body}");
                 client.write_all(answer.as_bytes()).await?;
                 continue;
             }

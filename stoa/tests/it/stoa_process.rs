@@ -123,10 +123,15 @@ impl StoaProcess {
         assert_eq!(status.signal(), Some(9), "stoa ended before it was killed:\n{}", self.log());
     }
 
-    /// Sends SIGTERM and waits for an orderly end.
-    pub(crate) fn stop(mut self) -> ExitStatus {
+    /// Sends SIGTERM.
+    pub(crate) fn terminate(&self) {
         let id = rustix::process::Pid::from_child(&self.child);
         rustix::process::kill_process(id, rustix::process::Signal::TERM).unwrap();
+    }
+
+    /// Sends SIGTERM and waits for the end.
+    pub(crate) fn stop(mut self) -> ExitStatus {
+        self.terminate();
         let started = Instant::now();
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {

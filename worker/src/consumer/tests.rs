@@ -133,6 +133,10 @@ impl Queue for Eventful {
         self.queue.dead_letters().await
     }
 
+    async fn find_dead_letter(&self, id: &str) -> Result<DeadLetter, QueueError> {
+        self.queue.find_dead_letter(id).await
+    }
+
     async fn replay_dead_letter(&self, id: &str) -> Result<(), QueueError> {
         self.queue.replay_dead_letter(id).await
     }

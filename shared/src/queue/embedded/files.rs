@@ -70,6 +70,14 @@ pub(super) struct Buried {
     buried_at: Option<Timestamp>,
 }
 
+impl Buried {
+    /// The letter, by the name of its file.
+    pub(super) fn letter(self, sequence: Sequence) -> DeadLetter {
+        let Self { message, attempts, reason, lane, buried_at } = self;
+        DeadLetter { id: sequence.to_string(), message, attempts, reason, lane, buried_at }
+    }
+}
+
 fn background() -> Lane {
     Lane::Background
 }
@@ -148,9 +156,7 @@ impl Files {
         let mut letters = Vec::new();
         for sequence in sequences(&self.dead)? {
             let Some(buried) = self.dead_letter(sequence)? else { continue };
-            let Buried { message, attempts, reason, lane, buried_at } = buried;
-            let id = sequence.to_string();
-            letters.push(DeadLetter { id, message, attempts, reason, lane, buried_at });
+            letters.push(buried.letter(sequence));
         }
         Ok(letters)
     }

@@ -237,6 +237,11 @@ impl Queue for EmbeddedQueue {
         self.blocking(|shared| shared.files.dead_letters().map_err(unavailable)).await
     }
 
+    async fn find_dead_letter(&self, id: &str) -> Result<DeadLetter, QueueError> {
+        let id = id.to_owned();
+        self.blocking(move |shared| shared.find(&id)).await
+    }
+
     async fn replay_dead_letter(&self, id: &str) -> Result<(), QueueError> {
         let id = id.to_owned();
         self.blocking(move |shared| shared.exhume(&id, Exhumed::Replayed)).await
@@ -317,6 +322,14 @@ impl Kept {
             }
         };
         written.map_err(unavailable)
+    }
+
+    fn find(&self, id: &str) -> Result<DeadLetter, QueueError> {
+        let sequence = Sequence::parse(id);
+        let buried = sequence.map_or(Ok(None), |sequence| self.files.dead_letter(sequence));
+        let buried = buried.map_err(unavailable)?;
+        let letter = sequence.zip(buried).map(|(sequence, buried)| buried.letter(sequence));
+        letter.ok_or_else(|| QueueError::UnknownDeadLetter { id: id.to_owned() })
     }
 
     /// Takes a dead letter out of its grave. Killed between the job's file and the

@@ -1,6 +1,6 @@
 //! RabbitConfig: how this process reaches its broker, and what it wants of it.
 
-use std::{fmt, time::Duration};
+use std::{fmt, path::PathBuf, time::Duration};
 
 use super::address::BrokerAddress;
 
@@ -11,6 +11,9 @@ pub struct RabbitConfig {
     /// password are `guest`, the port is 5672 or 5671, and the vhost is `/`. What
     /// belongs to the syntax is escaped by percent signs (`%2f` for the vhost `/`).
     pub url: String,
+    /// A file that holds the URL. It is read before each attempt to connect, for what may
+    /// have changed since. Default: none.
+    pub url_file: Option<PathBuf>,
     /// How many jobs this process has in hand at most: a worker's slots. 0 for a process
     /// that only publishes; its `receive` never returns. Default: 0.
     pub prefetch: usize,
@@ -51,10 +54,17 @@ pub enum RabbitConfigError {
 }
 
 impl RabbitConfig {
+    /// Refuses what is no URL of a broker, as [`RabbitQueue::start`](super::RabbitQueue)
+    /// would.
+    pub fn check_url(url: &str) -> Result<(), RabbitConfigError> {
+        BrokerAddress::parse(url).map(drop)
+    }
+
     /// The defaults, for a process that only publishes.
     pub fn new(url: impl Into<String>) -> Self {
         Self {
             url: url.into(),
+            url_file: None,
             prefetch: 0,
             roots: None,
             connect_timeout: Duration::from_secs(10),
@@ -71,6 +81,7 @@ impl fmt::Debug for RabbitConfig {
         let address = BrokerAddress::parse(&self.url).map(|address| address.to_string());
         f.debug_struct("RabbitConfig")
             .field("broker", &address)
+            .field("url_file", &self.url_file)
             .field("prefetch", &self.prefetch)
             .field("has_roots", &self.roots.is_some())
             .field("connect_timeout", &self.connect_timeout)

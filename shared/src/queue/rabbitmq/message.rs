@@ -87,10 +87,8 @@ impl Message {
         let header = |name: &str| headers.and_then(|headers| headers.inner().get(name));
         let text = |name: &str| header(name).and_then(as_text);
         let attempt = header(ATTEMPT).and_then(as_number);
-        let id = match properties.message_id() {
-            Some(id) if !id.as_str().is_empty() => id.to_string(),
-            _ => nameless_id(&body),
-        };
+        let id = properties.message_id().as_ref().map_or("", |id| id.as_str());
+        let id = if is_plain(id) { id.to_owned() } else { substitute(id, &body) };
         let ours = text(QUEUE).and_then(|name| LaneQueue::named(&name)).map(|queue| Grave {
             queue: queue.name,
             buried_at: text(BURIED_AT).and_then(|time| time.parse().ok()),
@@ -128,16 +126,16 @@ impl Message {
 
     /// The message as the dead letter that it is.
     pub(super) fn dead_letter(&self) -> DeadLetter {
-        let ours = self.grave.as_ref().is_some_and(|grave| grave.buried_at.is_some());
-        let reason = match &self.reason {
-            Some(reason) if ours => reason.clone(),
-            _ => "given up by the broker: it was delivered too often and never settled".to_owned(),
+        let reason = match (&self.grave, &self.reason) {
+            (Some(Grave { buried_at: Some(_), .. }), Some(reason)) => reason.as_str(),
+            (Some(_), _) => "given up by the broker: it was delivered too often and never settled",
+            (None, _) => "put here by somebody else: it was never a job on our queues",
         };
         DeadLetter {
             id: self.id.clone(),
             message: String::from_utf8_lossy(&self.body).into_owned(),
             attempts: self.attempt,
-            reason,
+            reason: reason.to_owned(),
             lane: self.home().lane,
             buried_at: self.grave.as_ref().and_then(|grave| grave.buried_at),
         }
@@ -187,9 +185,15 @@ fn random_id() -> String {
     format!("{:032x}", rand::random::<u128>())
 }
 
-/// An id for a letter that somebody else published without one.
-fn nameless_id(body: &[u8]) -> String {
-    let sum = Sha256::digest(body);
+/// Whether an id can stand in a URL and in a line as it is. Ours can.
+fn is_plain(id: &str) -> bool {
+    let is_fine = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+    !id.is_empty() && id.bytes().all(is_fine)
+}
+
+/// An id for what somebody else published without one, or with an odd one.
+fn substitute(id: &str, body: &[u8]) -> String {
+    let sum = Sha256::new().chain_update(id).chain_update(body).finalize();
     sum.iter().take(16).fold("nameless-".to_owned(), |id, byte| format!("{id}{byte:02x}"))
 }
 
@@ -233,8 +237,22 @@ mod tests {
             let message = Message::read(&properties, b"\xff{".to_vec());
             assert_eq!((message.attempt, message.id.len()), (1, 41), "{message:?}");
             assert_eq!(message.id, Message::read(&properties, b"\xff{".to_vec()).id);
-            assert_eq!(message.dead_letter().message, "\u{fffd}{");
+            let letter = message.dead_letter();
+            assert_eq!(letter.message, "\u{fffd}{");
+            assert!(letter.reason.starts_with("put here by somebody else"), "{}", letter.reason);
         }
+    }
+
+    #[test]
+    fn an_odd_id_is_replaced_by_a_plain_one() {
+        let id = |id: &str| {
+            let properties = BasicProperties::default().with_message_id(id.into());
+            Message::read(&properties, b"{}".to_vec()).id
+        };
+        assert_eq!(id("0af7-B_2"), "0af7-B_2");
+        let odd = ["", "..", "a?b", "a/b", "two\nlines", "ä"].map(id);
+        assert!(odd.iter().all(|id| is_plain(id)), "{odd:?}");
+        assert_eq!(odd.iter().collect::<std::collections::BTreeSet<_>>().len(), odd.len());
     }
 
     #[test]

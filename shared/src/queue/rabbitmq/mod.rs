@@ -52,7 +52,6 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 pub use config::{RabbitConfig, RabbitConfigError};
 
 use super::{Completion, DeadLetter, Delivery, Depth, Job, JobKey, Lane, Queue, QueueError};
-use address::BrokerAddress;
 use collector::COLLECTORS;
 use completions::Completions;
 use hand::Hand;
@@ -90,10 +89,8 @@ impl RabbitQueue {
     /// could mend is an error. Needs a tokio runtime around it; the connection ends when
     /// the queue is dropped.
     pub fn start(config: RabbitConfig) -> Result<Self, RabbitConfigError> {
-        let address = BrokerAddress::parse(&config.url)?;
-        let dialer = Dialer::new(address, config.roots.as_deref(), config.heartbeat, config.name)?;
         let shared = Arc::new(Shared {
-            dialer,
+            dialer: Dialer::new(&config)?,
             connect_timeout: config.connect_timeout,
             collectors: config.prefetch.min(COLLECTORS),
             hand: Hand::new(config.prefetch),
@@ -122,11 +119,12 @@ impl RabbitQueue {
         question: impl AsyncFnOnce(&Link) -> Result<T, Trouble>,
     ) -> Result<T, Trouble> {
         let link = self.in_time(async { Ok(self.shared.link().await) }).await?;
-        let answered = question(&link).await;
-        if matches!(answered, Err(Trouble::Failed(_))) {
+        let answer = question(&link).await;
+        // A queue may have been deleted: the next link declares it again.
+        if matches!(answer, Err(Trouble::Failed(_))) {
             link.fail();
         }
-        answered
+        answer
     }
 
     async fn in_time<T>(
@@ -237,6 +235,12 @@ impl Queue for RabbitQueue {
         Ok(self.ask(async |link| dead_letters::list(link, timeout).await).await?)
     }
 
+    async fn find_dead_letter(&self, id: &str) -> Result<DeadLetter, QueueError> {
+        let (_alone, timeout) = (self.reading.lock().await, self.publish_timeout);
+        let found = self.ask(async |link| dead_letters::find(link, id, timeout).await).await?;
+        found.ok_or_else(|| QueueError::UnknownDeadLetter { id: id.to_owned() })
+    }
+
     async fn replay_dead_letter(&self, id: &str) -> Result<(), QueueError> {
         let (_alone, timeout) = (self.reading.lock().await, self.publish_timeout);
         let is_done = self.ask(async |link| dead_letters::replay(link, id, timeout).await).await?;
@@ -252,7 +256,11 @@ impl Queue for RabbitQueue {
     /// Jobs that wait at the broker, and those that run in this process.
     async fn depth(&self) -> Result<Depth, QueueError> {
         let running = self.shared.hand.len();
-        let counted = self.ask(async |link| depth::count(link, running).await);
+        let counted = async {
+            // What is being read lies in our hand, and would be missing.
+            let _alone = self.reading.lock().await;
+            self.ask(async |link| depth::count(link, running).await).await
+        };
         Ok(self.in_time(counted).await?)
     }
 }

@@ -10,7 +10,8 @@ use std::{
     io::{self, Read, Write},
     net::{Shutdown, SocketAddr},
     os::fd::{AsFd, AsRawFd},
-    sync::{Arc, Mutex, PoisonError},
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -28,19 +29,43 @@ use rustls_platform_verifier::Verifier;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
+    task::{self, JoinError},
 };
 use tokio_rustls::TlsConnector;
 use tokio_util::compat::{Compat, TokioAsyncReadCompatExt};
 
-use super::{address::BrokerAddress, config::RabbitConfigError};
+use super::{
+    address::BrokerAddress,
+    config::{RabbitConfig, RabbitConfigError},
+};
+use crate::config::{SecretFileError, read_secret};
 
 /// Dials the broker.
-#[derive(Clone)]
 pub(super) struct Dialer {
-    address: BrokerAddress,
-    tls: Option<TlsConnector>,
+    target: Mutex<Target>,
+    /// Holds the URL of the target, which may change.
+    file: Option<PathBuf>,
+    roots: Option<Vec<u8>>,
     heartbeat: Duration,
     name: String,
+}
+
+/// Who is dialed.
+#[derive(Clone)]
+struct Target {
+    address: BrokerAddress,
+    tls: Option<TlsConnector>,
+}
+
+/// Why a file has no new target.
+#[derive(Debug, thiserror::Error)]
+enum StaleError {
+    #[error("it cannot be read: {0}")]
+    Read(#[from] SecretFileError),
+    #[error(transparent)]
+    Target(#[from] RabbitConfigError),
+    #[error("it was not read to its end: {0}")]
+    Interrupted(#[from] JoinError),
 }
 
 /// A connection, and the end of its socket with it.
@@ -65,29 +90,57 @@ impl Drop for SocketGuard {
 }
 
 impl Dialer {
-    pub(super) fn new(
-        address: BrokerAddress,
-        roots: Option<&[u8]>,
-        heartbeat: Duration,
-        name: String,
-    ) -> Result<Self, RabbitConfigError> {
-        let tls = address.is_encrypted.then(|| tls(roots)).transpose()?;
-        Ok(Self { address, tls, heartbeat, name })
+    pub(super) fn new(config: &RabbitConfig) -> Result<Self, RabbitConfigError> {
+        let target = Target::new(BrokerAddress::parse(&config.url)?, config.roots.as_deref())?;
+        Ok(Self {
+            target: Mutex::new(target),
+            file: config.url_file.clone(),
+            roots: config.roots.clone(),
+            heartbeat: config.heartbeat,
+            name: config.name.clone(),
+        })
     }
 
-    pub(super) fn address(&self) -> &BrokerAddress {
-        &self.address
+    /// Who was dialed last, or will be.
+    pub(super) fn address(&self) -> BrokerAddress {
+        self.target().address.clone()
+    }
+
+    fn target(&self) -> MutexGuard<'_, Target> {
+        self.target.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Looks whom to dial now. What it was before may still do where the file is no help.
+    async fn refresh(&self) {
+        let Some(file) = &self.file else { return };
+        if let Err(error) = self.read_again(file).await {
+            let error: &dyn std::error::Error = &error;
+            tracing::warn!(file = %file.display(), error, "the broker's URL was not read again");
+        }
+    }
+
+    async fn read_again(&self, file: &Path) -> Result<(), StaleError> {
+        let file = file.to_owned();
+        let url = task::spawn_blocking(move || read_secret(&file)).await??;
+        let address = BrokerAddress::parse(&url)?;
+        if address != self.target().address {
+            let target = Target::new(address, self.roots.as_deref())?;
+            *self.target() = target;
+        }
+        Ok(())
     }
 
     /// One connection to the broker. Dropped before it is done, it leaves nothing behind.
     pub(super) async fn dial(&self) -> Result<Dialed, lapin::Error> {
-        let BrokerAddress { host, port, .. } = &self.address;
+        self.refresh().await;
+        let Target { address, tls } = self.target().clone();
+        let BrokerAddress { host, port, .. } = &address;
         let tcp = TcpStream::connect((host.as_str(), *port)).await?;
         tcp.set_nodelay(true)?;
         let tcp = tcp.into_std()?;
         let guard = SocketGuard(tcp.try_clone()?);
         let tcp = TcpStream::from_std(tcp)?;
-        let stream: Box<dyn Duplex> = match &self.tls {
+        let stream: Box<dyn Duplex> = match &tls {
             None => Box::new(tcp),
             Some(tls) => {
                 let name = ServerName::try_from(host.clone()).map_err(io::Error::other)?;
@@ -103,9 +156,16 @@ impl Dialer {
         let parts = RuntimeParts::new(Tokio::current(), DialedReactor(Tokio::current()));
         let properties =
             ConnectionProperties::default().with_connection_name(self.name.as_str().into());
-        let uri = self.address.uri(self.heartbeat);
+        let uri = address.uri(self.heartbeat);
         let connection = Connection::connector(uri, Runtime::new(parts), taken, properties).await?;
         Ok(Dialed { connection, _socket: guard })
+    }
+}
+
+impl Target {
+    fn new(address: BrokerAddress, roots: Option<&[u8]>) -> Result<Self, RabbitConfigError> {
+        let tls = address.is_encrypted.then(|| tls(roots)).transpose()?;
+        Ok(Self { address, tls })
     }
 }
 

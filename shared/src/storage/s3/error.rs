@@ -75,6 +75,9 @@ pub enum S3StorageError {
         place: Place,
         /// Which promise was broken.
         broken: &'static str,
+        /// What the store said, where it said that it cannot.
+        #[source]
+        source: Option<Box<dyn Error + Send + Sync>>,
     },
     /// A newer program wrote what lies there (design §3).
     #[error(

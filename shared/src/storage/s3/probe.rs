@@ -1,7 +1,7 @@
 //! Making sure, before anything rests on it, that a bucket is there, open to us, and
 //! keeps the promises of conditional writes.
 
-use std::sync::Arc;
+use std::{error::Error, sync::Arc};
 
 use bytes::Bytes;
 use futures_util::TryStreamExt;
@@ -79,8 +79,14 @@ impl Probe<'_> {
     /// Asks for what must be refused as well as for what must not.
     async fn writes(&self) -> Result<(), S3StorageError> {
         let never = || Condition::Unchanged(ETag("00000000000000000000000000000000".to_owned()));
-        let first = self.write(Condition::Absent).await;
-        let first = first.map_err(|error| self.refusal("at creating an object", error))?;
+        let first = match self.write(Condition::Absent).await {
+            Ok(etag) => etag,
+            // Whether it is due to the condition shows without one.
+            Err(error) if is_refused(&error) && self.write(Condition::None).await.is_ok() => {
+                return Err(self.unconditional(error));
+            }
+            Err(error) => return Err(self.refusal("at creating an object", error)),
+        };
         let (again, wrong, in_parts) = futures_util::join!(
             self.write(Condition::Absent),
             self.write(never()),
@@ -90,7 +96,10 @@ impl Probe<'_> {
         self.expect_refusal(wrong, "it lets a key be swapped against a wrong entity tag")?;
         self.expect_refusal(in_parts, "it lets a key be created twice if that is done in parts")?;
         let second = self.write(Condition::Unchanged(first.clone())).await;
-        second.map_err(|error| self.refusal("at swapping an object", error))?;
+        second.map_err(|error| match is_refused(&error) {
+            true => self.unconditional(error),
+            false => self.refusal("at swapping an object", error),
+        })?;
         let late = self.write(Condition::Unchanged(first)).await;
         self.expect_refusal(late, "it lets a key be swapped twice against one entity tag")
     }
@@ -122,6 +131,8 @@ impl Probe<'_> {
                 | StorageError::PreconditionFailed { .. }
                 | StorageError::NotFound { .. },
             ) => Ok(()),
+            // An unconditional one would have succeeded, as the first one did.
+            Err(error) if is_refused(&error) => Err(self.unconditional(error)),
             Err(error) => Err(self.refusal("at a conditional write", error)),
         }
     }
@@ -138,16 +149,19 @@ impl Probe<'_> {
     }
 
     fn broken(&self, broken: &'static str) -> S3StorageError {
-        S3StorageError::NoConditionalWrites { place: self.place.clone(), broken }
+        S3StorageError::NoConditionalWrites { place: self.place.clone(), broken, source: None }
+    }
+
+    /// The store says that it knows no conditions.
+    fn unconditional(&self, error: StorageError) -> S3StorageError {
+        let (place, source) = (self.place.clone(), Some(source(error)));
+        let broken = "it refuses to write under a condition";
+        S3StorageError::NoConditionalWrites { place, broken, source }
     }
 
     /// What an error means for the bucket as a whole.
     fn refusal(&self, during: &'static str, error: StorageError) -> S3StorageError {
-        let place = self.place.clone();
-        let source = match error {
-            StorageError::Unavailable { source, .. } => source,
-            error => error.into(),
-        };
+        let (place, source) = (self.place.clone(), source(error));
         match source.downcast_ref::<Trouble>().map(|trouble| trouble.kind) {
             Some(Kind::NoBucket) => S3StorageError::MissingBucket { place },
             Some(Kind::Denied) => S3StorageError::AccessDenied { place, during, source },
@@ -156,5 +170,19 @@ impl Probe<'_> {
             }
             _ => S3StorageError::Refused { place, during, source },
         }
+    }
+}
+
+/// Whether the store understood and will never do it.
+fn is_refused(error: &StorageError) -> bool {
+    let StorageError::Unavailable { source, .. } = error else { return false };
+    source.downcast_ref::<Trouble>().is_some_and(|trouble| trouble.kind == Kind::Refused)
+}
+
+/// What the store said, without the key.
+fn source(error: StorageError) -> Box<dyn Error + Send + Sync> {
+    match error {
+        StorageError::Unavailable { source, .. } => source,
+        error => error.into(),
     }
 }

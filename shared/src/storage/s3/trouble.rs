@@ -109,13 +109,20 @@ where
     }
 }
 
+/// By the code first: an upload is completed with status 200 before the store knows what
+/// comes of it, and an error then stands in the body.
 fn kind(status: u16, code: Option<&str>) -> Kind {
     match (status, code) {
         (_, Some("NoSuchBucket")) => Kind::NoBucket,
         (_, Some("NoSuchUpload")) => Kind::UploadGone,
         // What the store has no name for cannot lie there.
         (_, Some("KeyTooLongError" | "XMinioInvalidObjectName")) => Kind::Missing,
-        (400, Some("RequestTimeout")) => Kind::Busy,
+        (_, Some("PreconditionFailed")) => Kind::PreconditionFailed,
+        (_, Some("ConditionalRequestConflict" | "OperationAborted" | "RequestTimeout")) => {
+            Kind::Busy
+        }
+        (_, Some("InternalError" | "ServiceUnavailable" | "SlowDown")) => Kind::Unclear,
+        (200..=299, _) => Kind::Unclear,
         (401 | 403, _) => Kind::Denied,
         (404, _) => Kind::Missing,
         (412, _) => Kind::PreconditionFailed,
@@ -187,6 +194,12 @@ mod tests {
             (500, Some("InternalError"), Kind::Unclear),
             (501, Some("NotImplemented"), Kind::Refused),
             (503, Some("SlowDown"), Kind::Unclear),
+            (200, Some("InternalError"), Kind::Unclear),
+            (200, Some("SlowDown"), Kind::Unclear),
+            (200, Some("PreconditionFailed"), Kind::PreconditionFailed),
+            (200, Some("ConditionalRequestConflict"), Kind::Busy),
+            (200, Some("NoSuchUpload"), Kind::UploadGone),
+            (200, None, Kind::Unclear),
         ] {
             assert_eq!(kind(status, code), expected, "{status} {code:?}");
         }

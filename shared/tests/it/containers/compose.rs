@@ -279,7 +279,7 @@ fn every_fleet_finds_its_virtual_host() {
     let [user] = &definitions.users[..] else { panic!("one user") };
     let mut used = BTreeSet::new();
     for Member { name, config, .. } in members(&compose) {
-        let QueueLocation::Broker(url) = &config.queue else { panic!("{name}") };
+        let QueueLocation::Broker { url, .. } = &config.queue else { panic!("{name}") };
         let url: Url = url.expose().parse().unwrap();
         let (broker, port) = destination(&compose, &url);
         assert_eq!(port, 5672, "RabbitMQ's own");

@@ -1,6 +1,9 @@
 //! What operators and users of a fleet see.
 
-use serde_json::Value;
+use std::process::{Command, Stdio};
+
+use serde_json::{Value, json};
+use stoa_shared::testing::forwarder::Forwarder;
 use stoa_shared::testing::git_server::{Options, RequestKind};
 
 use super::process::Process;
@@ -57,7 +60,7 @@ fn a_job_that_was_given_up_is_listed_replayed_and_dropped() {
     let mut site = Site::new("dead-letters");
     site.publish("late", &["v1.0.0"], 10);
     site.set("STOA_ADMIN_TOKEN", "hunter2");
-    site.set("STOA_LOG", "info");
+    site.set("STOA_LOG", "warn");
     // Not the message of any job: it is buried at once.
     let queue = "stoa.fill.interactive.v1";
     let (frontend, worker) = (site.frontend("frontend"), site.worker("worker"));
@@ -66,7 +69,7 @@ fn a_job_that_was_given_up_is_listed_replayed_and_dropped() {
     assert_eq!(frontend.ask("/admin/dead-letters").status, 401);
 
     let operate = |arguments: &[&str]| {
-        let output = std::process::Command::new(env!("CARGO_BIN_EXE_stoa"))
+        let output = Command::new(env!("CARGO_BIN_EXE_stoa"))
             .args(["dead-letters", "--url", &format!("http://{}", frontend.admin())])
             .args(arguments)
             .env_clear()
@@ -95,12 +98,68 @@ fn a_job_that_was_given_up_is_listed_replayed_and_dropped() {
     });
     let (is_fine, _, error) = operate(&["drop", &id]);
     assert!(!is_fine && error.contains(&id), "{error}");
-    assert!(operate(&["drop", "all"]).0);
+    let (is_fine, _, error) = operate(&["drop", "all"]);
+    assert!(!is_fine && error.contains("there is no dead letter all"), "{error}");
+    assert!(operate(&["drop", "--all"]).0);
     assert_eq!(operate(&["list"]).1, "");
     let log = frontend.log();
-    assert!(log.contains("admin action") && log.contains("admin request refused"), "{log}");
+    for action in ["admin action", "admin request refused"] {
+        let lines: Vec<&str> = log.lines().filter(|line| line.contains(action)).collect();
+        let are_found = lines.iter().all(|line| line.contains("request{request.id="));
+        assert!(!lines.is_empty() && are_found, "{action}: {log}");
+    }
     assert!(!log.contains("hunter2"));
     drop(worker);
+}
+
+#[test]
+fn letters_that_others_put_there_harm_neither_their_neighbours_nor_the_terminal() {
+    let mut site = Site::new("odd-letters");
+    site.set("STOA_ADMIN_TOKEN", "hunter2");
+    let frontend = site.frontend("frontend");
+    for (id, text) in [("a", "plain"), ("a?b", "two\nlines"), ("..", "\u{1b}[2J"), ("all", "all")] {
+        site.vhost.publish_with(&json!({ "message_id": id }), "stoa.dead.v1", text);
+    }
+    until("all are there", || frontend.metric(r#"stoa_queue_jobs{state="dead"}"#) == 4.0);
+    let command = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_stoa"));
+        command
+            .args(["dead-letters", "--url", &format!("http://{}", frontend.admin())])
+            .args(arguments)
+            .env_clear()
+            .env("STOA_ADMIN_TOKEN", "hunter2")
+            .env("HOME", &site.directory)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        command
+    };
+    let operate = |arguments: &[&str]| {
+        let output = command(arguments).output().unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (output.status.success(), text(output.stdout), text(output.stderr))
+    };
+    let (_, listed, _) = operate(&["list"]);
+    assert_eq!(listed.lines().count(), 4, "{listed}");
+    assert!(listed.contains(r"two\nlines") && !listed.contains('\u{1b}'), "{listed:?}");
+
+    // None of these names another letter, and the last one is done all the same.
+    let (is_fine, done, error) = operate(&["drop", "a?b", "..", "../../healthz", "all"]);
+    assert!(!is_fine && error.ends_with("3 failed, as told above\n"), "{error}");
+    assert_eq!(done, "all dropped\n");
+    let (_, listed, _) = operate(&["list"]);
+    assert_eq!(listed.lines().count(), 3, "{listed}");
+    assert!(listed.lines().any(|line| line.starts_with("a\t")), "{listed}");
+
+    // Whoever reads no further is no error.
+    let mut listing = command(&["list"]).spawn().unwrap();
+    drop(listing.stdout.take());
+    let output = listing.wait_with_output().unwrap();
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success() && error.is_empty(), "{error}");
+
+    let (is_fine, done, error) = operate(&["drop", "--all"]);
+    assert!(is_fine && done.lines().count() == 3, "{done}{error}");
+    assert_eq!(operate(&["list"]).1, "");
 }
 
 #[test]
@@ -165,4 +224,45 @@ fn a_frontend_without_its_broker_serves_hits_and_says_that_it_is_degraded() {
     assert_eq!(reply.status, 503, "{}", reply.text());
     assert!(frontend.is_alive());
     assert!(!frontend.log().contains("guest:guest"), "{}", frontend.log());
+}
+
+#[test]
+fn processes_whose_bucket_is_away_at_their_start_say_so_and_serve_when_it_comes() {
+    let mut site = Site::new("late-bucket");
+    let endpoint = site.s3.endpoint.clone().unwrap();
+    let (host, port) = endpoint.strip_prefix("http://").unwrap().split_once(':').unwrap();
+    let port = port.trim_end_matches('/').parse().unwrap();
+    let mut way = site.bucket.runtime().block_on(Forwarder::start(host, port));
+    site.bucket.runtime().block_on(way.cut());
+    site.set("STOA_S3_ENDPOINT", format!("http://127.0.0.1:{}", way.port()));
+    let mut processes = Vec::new();
+    for program in ["stoa-frontend", "stoa-worker", "stoa"] {
+        let process = Process::spawn(program, &site.log_of(program), &site.variables);
+        let alive =
+            || http_client::get(process.admin(), "/healthz").is_ok_and(|reply| reply.status == 200);
+        until("it is alive", alive);
+        let unready = process.ask("/readyz");
+        let line = "not ready: storage has not answered yet\n";
+        assert_eq!((unready.status, unready.text().as_str()), (503, line), "{program}");
+        let probed = Command::new(env!("CARGO_BIN_EXE_stoa"))
+            .arg("--probe")
+            .env_clear()
+            .env("HOME", &site.directory)
+            .env("STOA_ADMIN_LISTEN", process.admin())
+            .output()
+            .unwrap();
+        let said = String::from_utf8(probed.stderr).unwrap();
+        assert!(!probed.status.success() && said.ends_with(line), "{program}: {said}");
+        if program != "stoa-worker" {
+            assert_eq!(process.get("/healthz").status, 200);
+            let miss = process.get(&format!("/{}/@v/list", module("late")));
+            assert_eq!((miss.status, miss.header("retry-after")), (503, "5"), "{program}");
+        }
+        processes.push(process);
+    }
+    site.bucket.runtime().block_on(way.restore());
+    for process in &mut processes {
+        process.wait_until_ready();
+        until("it is connected", || !process.ask("/readyz").text().contains("degraded"));
+    }
 }

@@ -93,6 +93,23 @@ fn a_download_under_way_is_finished_and_nothing_new_begun() {
 }
 
 #[test]
+fn whoever_asks_twice_does_not_wait() {
+    let site = Site::new("restart-twice");
+    site.publish("awaited", &["v1.0.0"]);
+    let stoa = site.settings().set("STOA_SHUTDOWN_GRACE", "1h").start();
+    site.git.hang();
+    let mut client = TcpStream::connect(stoa.authority()).unwrap();
+    let path = format!("/{}/@v/v1.0.0.info", module("awaited"));
+    write!(client, "GET {path} HTTP/1.1\r\nHost: stoa.example\r\n\r\n").unwrap();
+    until("the fill has begun", || site.git.asked() > 0);
+    let authority = stoa.authority().to_owned();
+    stoa.terminate();
+    until("new connections are refused", || TcpStream::connect(&authority).is_err());
+    let status = stoa.stop();
+    assert_eq!(status.code(), Some(143), "{status}");
+}
+
+#[test]
 fn a_fill_that_somebody_waits_for_is_finished_before_the_end() {
     let site = Site::new("restart-fill");
     site.publish("awaited", &["v1.0.0"]);

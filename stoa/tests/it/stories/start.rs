@@ -101,6 +101,22 @@ fn a_probe_says_whether_the_process_is_ready() {
 }
 
 #[test]
+fn an_operators_command_trusts_what_the_configuration_trusts() {
+    let site = Site::new("start-roots");
+    std::fs::create_dir_all(&site.directory).unwrap();
+    let roots = site.directory.join("roots.pem");
+    std::fs::write(&roots, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
+        .unwrap();
+    let settings = [("HOME", "/nowhere"), ("STOA_CA_FILE", roots.to_str().unwrap())];
+    let arguments = ["dead-letters", "list", "--url", "https://127.0.0.1:9"];
+    let refused = run(&arguments, &settings);
+    assert_eq!(refused.code, Some(1), "{}", refused.stderr);
+    assert!(refused.stderr.starts_with("no connection can be set up: "), "{}", refused.stderr);
+    let unreachable = run(&arguments, &settings[..1]);
+    assert!(unreachable.stderr.contains("cannot be reached"), "{}", unreachable.stderr);
+}
+
+#[test]
 fn a_directory_that_cannot_be_made_is_named() {
     let site = Site::new("start-directory");
     let file = site.directory.join("file");

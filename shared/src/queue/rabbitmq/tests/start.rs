@@ -91,6 +91,29 @@ async fn refused_credentials_and_a_missing_vhost_are_told_without_the_password()
 }
 
 #[tokio::test]
+async fn a_new_password_in_the_urls_file_is_used_at_the_next_attempt() {
+    let (log, _kept) = Log::keep();
+    let vhost = Vhost::create();
+    let mut wrong = url::Url::parse(&vhost.url()).unwrap();
+    wrong.set_password(Some("open-sesame")).unwrap();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(&file, wrong.as_str()).unwrap();
+    let url_file = Some(file.path().to_owned());
+    let config = RabbitConfig { url_file, ..config(wrong.to_string()) };
+    let queue = RabbitQueue::start(config).unwrap();
+    assert!(log.warnings().await[0].contains("ACCESS_REFUSED"));
+    // While it is being replaced, or by mistake, there is no URL in it.
+    std::fs::write(&file, "").unwrap();
+    while !log.warnings().await.iter().any(|line| line.contains("was not read again")) {
+        time::sleep(Duration::from_millis(20)).await;
+    }
+    std::fs::write(&file, format!("{}\n", vhost.url())).unwrap();
+    while queue.publish(&job(1), Lane::Interactive).await.is_err() {}
+    let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    assert!(!text.contains("open-sesame") && !text.contains("guest:guest"), "{text}");
+}
+
+#[tokio::test]
 async fn what_no_broker_can_mend_is_refused_at_once() {
     let refusal = |config| RabbitQueue::start(config).err().unwrap().to_string();
     let url = "amqps://user:secret@localhost";

@@ -130,6 +130,26 @@ async fn a_large_create_whose_last_answer_was_lost_has_succeeded() {
 }
 
 #[tokio::test]
+async fn an_error_in_the_body_of_a_good_answer_is_what_its_code_says() {
+    let space = Space::new().await;
+    let (proxy, storage) = space.behind(Plan::default()).await;
+    let (key, body) = (key("object"), bytes(9 * 1024 * 1024));
+    // The first POST begins the upload, the second completes it.
+    proxy.break_next("POST ", Fault::Delay(Duration::ZERO));
+    proxy.break_next("POST ", Fault::ErrorInBody("InternalError"));
+    let created = storage.create(&key, streamed(&body)).await.unwrap();
+    assert_eq!(proxy.counts().answered, 1);
+    assert_eq!(space.storage.head(&key).await.unwrap(), created);
+
+    proxy.break_next("POST ", Fault::Delay(Duration::ZERO));
+    proxy.break_next("POST ", Fault::ErrorInBody("PreconditionFailed"));
+    let refused = storage.swap(&key, &created.etag, streamed(&body)).await;
+    assert!(matches!(refused, Err(StorageError::PreconditionFailed { .. })), "{refused:?}");
+    space.no_upload_is_left().await;
+    space.clear().await;
+}
+
+#[tokio::test]
 async fn a_write_that_no_attempt_brought_through_is_unavailable_and_says_why() {
     use std::error::Error;
     let space = Space::new().await;

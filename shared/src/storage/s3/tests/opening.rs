@@ -1,6 +1,6 @@
 use std::error::Error;
 
-use super::*;
+use super::{careless_store::Carelessness, *};
 use crate::testing::faulty_proxy::Fault;
 
 /// One line that names the bucket, and what the store said.
@@ -51,10 +51,36 @@ async fn a_store_that_denies_access_or_is_down_or_is_none_is_told_apart() {
 
 #[tokio::test]
 async fn a_store_that_ignores_conditions_is_refused() {
-    let endpoint = Some(format!("http://{}", careless_store::start().await));
+    let endpoint = Some(format!("http://{}", careless_store::start(Carelessness::Ignores).await));
     let (error, line, _) = refusal(S3Config { endpoint, ..services::s3() }).await;
     assert!(matches!(error, S3StorageError::NoConditionalWrites { .. }), "{error:?}");
     assert!(line.contains("it lets a key be created twice; use a store that"), "{line}");
+}
+
+#[tokio::test]
+async fn a_store_that_refuses_conditions_is_refused_in_its_own_words() {
+    for status in [400, 501] {
+        let store = careless_store::start(Carelessness::Refuses(status)).await;
+        let endpoint = Some(format!("http://{store}"));
+        let (error, line, source) = refusal(S3Config { endpoint, ..services::s3() }).await;
+        assert!(matches!(error, S3StorageError::NoConditionalWrites { .. }), "{error:?}");
+        assert!(line.contains("it refuses to write under a condition; use a store that"), "{line}");
+        assert_eq!(source, format!("{status} NoConditions: not here"));
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_takes_no_writes_at_all_is_not_told_to_lack_conditions() {
+    let space = Space::new().await;
+    let (proxy, _) = space.behind(Plan::default()).await;
+    for _ in 0..2 {
+        proxy.break_next("PUT ", Fault::Answer(400));
+    }
+    let endpoint = Some(proxy.url());
+    let (error, line, _) = refusal(S3Config { endpoint, ..space.config.clone() }).await;
+    assert!(matches!(error, S3StorageError::Refused { .. }), "{error:?}");
+    assert!(line.contains("refused at creating an object"), "{line}");
+    space.clear().await;
 }
 
 #[tokio::test]
