@@ -18,6 +18,7 @@ mod metrics;
 mod module_zip;
 mod oracle;
 mod page_server;
+mod proxy;
 mod stoa_process;
 mod stories;
 

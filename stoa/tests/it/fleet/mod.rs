@@ -7,7 +7,7 @@ mod claims;
 mod faults;
 mod herd;
 mod operations;
-mod process;
+pub(crate) mod process;
 
 use std::path::{Path, PathBuf};
 
@@ -22,12 +22,12 @@ use crate::http_client::Reply;
 use crate::stories::git_host::GitHost;
 use crate::stories::until;
 
-const ORGANISATION: &str = "github.com/stoa-fleet";
+pub(crate) const ORGANISATION: &str = "github.com/stoa-fleet";
 
 /// A git host, a prefix in the bucket, and a vhost: what one fleet stands on.
-struct Site {
-    directory: PathBuf,
-    git: GitHost,
+pub(crate) struct Site {
+    pub(crate) directory: PathBuf,
+    pub(crate) git: GitHost,
     vhost: Vhost,
     s3: S3Config,
     bucket: Bucket,
@@ -36,7 +36,7 @@ struct Site {
 }
 
 impl Site {
-    fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("fleet").join(name);
         if directory.exists() {
             std::fs::remove_dir_all(&directory).unwrap();
@@ -63,14 +63,14 @@ impl Site {
     }
 
     /// Tells all processes that are started from now on.
-    fn set(&mut self, name: &str, value: impl Into<String>) {
+    pub(crate) fn set(&mut self, name: &str, value: impl Into<String>) {
         self.variables.retain(|(known, _)| known != name);
         self.variables.push((name.to_owned(), value.into()));
     }
 
     /// A repository with one module at its root, a commit for each tag, and a file of
     /// `bytes` that no compression makes smaller.
-    fn publish(&self, name: &str, tags: &[&str], bytes: usize) {
+    pub(crate) fn publish(&self, name: &str, tags: &[&str], bytes: usize) {
         let mut repository = RepositoryBuilder::new();
         repository.file("go.mod", format!("module {}\n", module(name)));
         for tag in tags {
@@ -84,10 +84,22 @@ impl Site {
 
     /// A frontend that has reached its broker: a vhost that is deleted while somebody
     /// declares queues in it makes RabbitMQ 3.10 ill.
-    fn frontend(&self, name: &str) -> Process {
+    pub(crate) fn frontend(&self, name: &str) -> Process {
         let frontend = self.degraded_frontend(name);
         until("it is connected", || !frontend.ask("/readyz").text().contains("degraded"));
         frontend
+    }
+
+    /// A frontend at the address of one that is gone.
+    pub(crate) fn frontend_at(&self, name: &str, address: &str) -> Process {
+        let mut variables = self.variables.clone();
+        variables.push(("STOA_LISTEN".to_owned(), address.to_owned()));
+        Process::start("stoa-frontend", &self.log_of(name), &variables)
+    }
+
+    /// All keys of the site's part of the bucket.
+    pub(crate) fn keys(&self) -> Vec<String> {
+        self.bucket.keys("")
     }
 
     /// A frontend that may have no broker.
@@ -95,7 +107,7 @@ impl Site {
         self.start("stoa-frontend", name)
     }
 
-    fn worker(&self, name: &str) -> Process {
+    pub(crate) fn worker(&self, name: &str) -> Process {
         self.start("stoa-worker", name)
     }
 
@@ -108,7 +120,7 @@ impl Site {
     }
 }
 
-fn module(name: &str) -> String {
+pub(crate) fn module(name: &str) -> String {
     format!("{ORGANISATION}/{name}")
 }
 

@@ -13,7 +13,7 @@ const READY_WITHIN: Duration = Duration::from_secs(60);
 const STOPPED_WITHIN: Duration = Duration::from_secs(60);
 
 /// A running `stoa-frontend` or `stoa-worker`; dropping it kills it.
-pub(super) struct Process {
+pub(crate) struct Process {
     child: Child,
     public: String,
     admin: String,
@@ -22,16 +22,18 @@ pub(super) struct Process {
 
 impl Process {
     /// Starts the program, which lies beside `stoa`, and waits until it is ready.
-    pub(super) fn start(program: &str, log: &Path, variables: &[(String, String)]) -> Self {
+    pub(crate) fn start(program: &str, log: &Path, variables: &[(String, String)]) -> Self {
         let mut process = Self::spawn(program, log, variables);
         process.wait_until_ready();
         process
     }
 
     /// Starts the program.
-    pub(super) fn spawn(program: &str, log: &Path, variables: &[(String, String)]) -> Self {
+    pub(crate) fn spawn(program: &str, log: &Path, variables: &[(String, String)]) -> Self {
         let path = Path::new(env!("CARGO_BIN_EXE_stoa")).with_file_name(program);
         let [public, admin] = free_ports();
+        let listen = variables.iter().find(|(name, _)| name == "STOA_LISTEN");
+        let public = listen.map_or(public, |(_, address)| address.clone());
         let log_file = std::fs::OpenOptions::new().create(true).append(true).open(log).unwrap();
         let mut command = Command::new(&path);
         command.env_clear();
@@ -54,54 +56,61 @@ impl Process {
     }
 
     /// `host:port` of the public listener.
-    pub(super) fn authority(&self) -> &str {
+    pub(crate) fn authority(&self) -> &str {
         &self.public
     }
 
     /// `host:port` of the admin listener.
-    pub(super) fn admin(&self) -> &str {
+    pub(crate) fn admin(&self) -> &str {
         &self.admin
     }
 
     /// What the process has written so far, and those before it under the same name.
-    pub(super) fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()
     }
 
     /// One series of its metrics.
-    pub(super) fn metric(&self, series: &str) -> f64 {
+    pub(crate) fn metric(&self, series: &str) -> f64 {
         let reply = http_client::get(&self.admin, "/metrics").unwrap();
         let text = reply.text();
         let line = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
         line.map_or(0.0, |value| value.parse().unwrap())
     }
 
+    /// All requests of the GOPROXY protocol, whatever came of them.
+    pub(crate) fn requests(&self) -> f64 {
+        let text = self.ask("/metrics").text();
+        let counts = text.lines().filter(|line| line.starts_with("stoa_requests_total{"));
+        counts.map(|line| line.rsplit_once(' ').unwrap().1.parse::<f64>().unwrap()).sum()
+    }
+
     /// Asks the public listener.
-    pub(super) fn get(&self, path: &str) -> Reply {
+    pub(crate) fn get(&self, path: &str) -> Reply {
         http_client::get(&self.public, path)
             .unwrap_or_else(|error| panic!("GET {path}: {error}\n{}", self.log()))
     }
 
     /// Asks the admin listener.
-    pub(super) fn ask(&self, path: &str) -> Reply {
+    pub(crate) fn ask(&self, path: &str) -> Reply {
         http_client::get(&self.admin, path)
             .unwrap_or_else(|error| panic!("GET {path}: {error}\n{}", self.log()))
     }
 
     /// Whether the process still runs.
-    pub(super) fn is_alive(&mut self) -> bool {
+    pub(crate) fn is_alive(&mut self) -> bool {
         self.child.try_wait().unwrap().is_none()
     }
 
     /// Sends SIGKILL and waits for the end.
-    pub(super) fn kill(mut self) {
+    pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();
         let status = self.child.wait().unwrap();
         assert_eq!(status.signal(), Some(9), "ended before it was killed:\n{}", self.log());
     }
 
     /// Sends SIGTERM and waits for an orderly end.
-    pub(super) fn stop(mut self) -> ExitStatus {
+    pub(crate) fn stop(mut self) -> ExitStatus {
         self.terminate();
         let started = Instant::now();
         loop {
@@ -114,17 +123,17 @@ impl Process {
     }
 
     /// Sends SIGTERM.
-    pub(super) fn terminate(&self) {
+    pub(crate) fn terminate(&self) {
         self.signal(rustix::process::Signal::TERM);
     }
 
     /// Stops it in the middle of whatever it does, as a frozen host would.
-    pub(super) fn pause(&self) {
+    pub(crate) fn pause(&self) {
         self.signal(rustix::process::Signal::STOP);
     }
 
     /// Lets it go on.
-    pub(super) fn resume(&self) {
+    pub(crate) fn resume(&self) {
         self.signal(rustix::process::Signal::CONT);
     }
 
@@ -134,7 +143,7 @@ impl Process {
     }
 
     /// Waits until `/readyz` of the admin listener says so.
-    pub(super) fn wait_until_ready(&mut self) {
+    pub(crate) fn wait_until_ready(&mut self) {
         let started = Instant::now();
         loop {
             if let Ok(reply) = http_client::get(&self.admin, "/readyz")
