@@ -161,7 +161,8 @@ impl Worker {
             credentials: credentials.clone().unwrap_or_default(),
             metrics: metrics.clone(),
         };
-        let proxies = GoProxies::new(to_repositories.clone(), &deployment, metrics.clone());
+        let proxies =
+            GoProxies::new(to_repositories.for_upstreams()?, &deployment, metrics.clone());
         let mut git = GitVcs::new(to_repositories, git, metrics.clone())?;
         if let Some(credentials) = credentials {
             git = git.with_credentials(credentials);

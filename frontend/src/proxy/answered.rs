@@ -82,6 +82,12 @@ pub(super) async fn serve(
             decision = decide(Known::Versions);
         }
     }
+    if known == Known::Nothing
+        && stored.is_none()
+        && let Some(error) = miss::hopeless(module)
+    {
+        return Err(error);
+    }
     let job_goes_out = matches!(
         decision,
         Decision::Serve { refresh: true }

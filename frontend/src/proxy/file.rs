@@ -81,6 +81,9 @@ pub(super) async fn serve(
     if let Some(response) = serving.stored().await? {
         return Ok((Outcome::Hit, response));
     }
+    if let Some(error) = miss::hopeless(&id.module) {
+        return Err(error);
+    }
     match decide(false) {
         Decision::Redirect { to, fill } => serving.redirect(to, fill).await,
         Decision::Wait { .. } => {

@@ -59,6 +59,18 @@ fn can_follow(asked: &Asked, download: Option<&Download>, registry: Option<&Regi
     target.is_some_and(|target| !asked.caller.is_https || is_secure(target))
 }
 
+/// Hosts whose repositories have two elements below them (go-modules §2.1): the go command
+/// probes what is shorter, too, at each `go get`.
+const HOSTS_OF_REPOSITORIES: [&str; 2] = ["github.com", "bitbucket.org"];
+
+/// Why nobody needs to be asked: no repository can have the path.
+pub(super) fn hopeless(module: &ModulePath) -> Option<ApiError> {
+    let mut elements = module.as_str().split('/');
+    let host = elements.next().filter(|host| HOSTS_OF_REPOSITORIES.contains(host))?;
+    let message = format!("{module}: not a repository path on {host}");
+    (elements.count() < 2).then(|| ApiError::new(Trouble::Absent, message))
+}
+
 /// What a client hears where a decision leaves it without an answer.
 pub(super) fn refusal(subject: &str, decision: &Decision<'_>) -> ApiError {
     match decision {
@@ -102,4 +114,20 @@ pub(super) fn redirect_to(location: &str) -> Response {
         headers.insert(LOCATION, location);
     }
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_no_repository_can_be_called_is_known_without_asking() {
+        let is_hopeless = |module: &str| hopeless(&module.parse().unwrap()).is_some();
+        for module in ["github.com", "github.com/x", "bitbucket.org/x"] {
+            assert!(is_hopeless(module), "{module}");
+        }
+        for module in ["github.com/x/y", "github.com/x/y/z/v2", "gitlab.com/x", "x.github.com/y"] {
+            assert!(!is_hopeless(module), "{module}");
+        }
+    }
 }

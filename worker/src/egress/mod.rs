@@ -89,6 +89,9 @@ pub struct EgressConfig {
     /// Longest silence of a server. Default 60 s: git servers prepare big packs
     /// without a word.
     pub idle_timeout: Duration,
+    /// Longest silence of an upstream. Default 150 s: it may have to fetch the module
+    /// itself, for which a Stoa takes up to `STOA_WAIT`.
+    pub upstream_idle_timeout: Duration,
     /// How many requests may wait long for one host that does not answer; the others are
     /// [`EgressError::Busy`] within seconds. Default 2: half of a worker's usual slots.
     pub patient_requests: usize,
@@ -106,6 +109,7 @@ impl Default for EgressConfig {
             proxy: ProxySettings::default(),
             connect_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(60),
+            upstream_idle_timeout: Duration::from_secs(150),
             patient_requests: 2,
             page_limit: 1 << 20,
         }
@@ -170,6 +174,13 @@ impl Egress {
     /// together.
     pub fn with_reach(&self, reach: Reach) -> Result<Self, SetupError> {
         let config = EgressConfig { reach, ..self.shared.config.clone() };
+        Self::build(config, Arc::clone(&self.shared.patience))
+    }
+
+    /// The same for upstreams, who may be silent for longer.
+    pub fn for_upstreams(&self) -> Result<Self, SetupError> {
+        let config = self.shared.config.clone();
+        let config = EgressConfig { idle_timeout: config.upstream_idle_timeout, ..config };
         Self::build(config, Arc::clone(&self.shared.patience))
     }
 

@@ -57,6 +57,7 @@ impl Scene {
         let config = Config::load(None, variables).unwrap();
         let mut settings = WorkerSettings::from_config(&config).unwrap();
         settings.egress.idle_timeout = Duration::from_secs(1);
+        settings.egress.upstream_idle_timeout = Duration::from_secs(1);
         let (storage, metrics) = (scene.storage.clone(), scene.metrics.clone());
         let workers = Workers::new(settings, storage, Sharing::Alone, metrics.clone()).unwrap();
         let (queue, shutdown) = (scene.queue.clone(), scene.shutdown.clone());

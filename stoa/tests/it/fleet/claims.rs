@@ -114,7 +114,7 @@ fn equal_jobs_leave_the_slots_to_others() {
         publish_again(&site, 12);
         // Which is refused without asking the host, who is slow.
         let begun = Instant::now();
-        let path = format!("/{}/@v/{VERSION}.info", "github.com/alone");
+        let path = format!("/{}.git/@v/{VERSION}.info", module("alone"));
         assert_eq!(frontend.get(&path).status, 404);
         let took = begun.elapsed();
         assert!(took < Duration::from_secs(8), "waited for {took:?}");

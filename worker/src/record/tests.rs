@@ -1,0 +1,82 @@
+//! Two workers that both take a version for their own.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use stoa_shared::{
+    config::{NetworkMode, UpstreamChain},
+    metrics::Metrics,
+    storage::{DiskStorage, Storage},
+};
+
+use super::*;
+use crate::{
+    claim::{ClaimError, Claims},
+    credentials::Credentials,
+    egress::EgressConfig,
+    repository::RepositoryLimits,
+    settings::{Origins, WorkerSettings},
+    troubled_storage::{Stall, TroubledStorage},
+    vcs::git::GitConfig,
+};
+
+/// A worker whose claims hold whatever others do, as a paused one believes.
+fn worker(storage: Arc<dyn Storage>) -> Worker {
+    let settings = WorkerSettings {
+        egress: EgressConfig::default(),
+        git: GitConfig::default(),
+        repositories: RepositoryLimits {
+            refs_freshness: Duration::from_secs(10),
+            refs_recheck: Duration::from_secs(5),
+            snapshot_bytes: 1 << 20,
+        },
+        max_files: 100,
+        upstream: UpstreamChain::direct(),
+        deployment: "om".parse().unwrap(),
+        network: NetworkMode::Online,
+        credentials: Credentials::default(),
+    };
+    let metrics = Arc::new(Metrics::new());
+    Worker::new(settings, Origins::Public, storage, Claims::alone(), metrics).unwrap()
+}
+
+async fn disk(directory: &Path) -> Arc<dyn Storage> {
+    Arc::new(DiskStorage::open(directory.join("storage")).await.unwrap())
+}
+
+async fn record(worker: &Worker, go_mod: &'static str) -> Result<VersionInfo, Failure> {
+    let module: ModulePath = "example.com/m".parse().unwrap();
+    let version: Version = "v1.0.0".parse().unwrap();
+    let claim = worker.claim(&module, &version).await?;
+    let info = VersionInfo { version, time: None, origin: None };
+    let documents = Documents { info, go_mod: Bytes::from_static(go_mod.as_bytes()) };
+    worker.record_without_zip(&claim, &module, documents).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_write_that_arrives_after_another_worker_took_over_changes_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let storage = disk(directory.path()).await;
+    let way = TroubledStorage::new(storage.clone());
+    let (late, prompt) = (worker(way.clone()), worker(storage.clone()));
+    way.stall(Stall::Request);
+    let arriving = record(&late, "module example.com/m\n");
+    let overtaking = async {
+        while way.stalled() == 0 {
+            tokio::task::yield_now().await;
+        }
+        record(&prompt, "module example.com/m\n\ngo 1.20\n").await
+    };
+    let (arrived, overtook) = tokio::join!(arriving, overtaking);
+    overtook.unwrap();
+    let is_lost = matches!(arrived, Err(Failure::Claim(ClaimError::Lost { .. })));
+    assert!(is_lost, "{arrived:?}");
+    // What was stored first stays, and what is recorded is what lies there.
+    let (module, version) = ("example.com/m".parse().unwrap(), "v1.0.0".parse().unwrap());
+    let key = StorageKey::mod_only_go_mod(&module, &version);
+    let (bytes, meta) = read_small(&*storage, &key).await.unwrap().unwrap();
+    assert_eq!(bytes, "module example.com/m\n\ngo 1.20\n".as_bytes());
+    let entry = prompt.entry(&module, &version).await.unwrap().unwrap();
+    assert_eq!(entry.go_mod.etag, meta.etag);
+}
