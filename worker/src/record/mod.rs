@@ -9,10 +9,9 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use stoa_shared::{
     catalog::{CatalogEntry, Status, StoredFile},
-    module::{ModuleHash, ModulePath, Origin, Version, VersionInfo, hash_go_mod},
+    module::{ModulePath, Origin, Version, VersionInfo, hash_go_mod},
     storage::{
-        Body, ETag, ObjectMeta, Storage, StorageError, StorageKey, head_if_present, read_small,
-        unavailable,
+        Body, ETag, ObjectMeta, StorageError, StorageKey, head_if_present, read_small, unavailable,
     },
 };
 
