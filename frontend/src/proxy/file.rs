@@ -235,9 +235,10 @@ impl Serving<'_> {
     async fn elsewhere(&self, key: &StorageKey) -> Result<Option<String>, StorageError> {
         match &self.frontend.settings.zip_delivery {
             ZipDelivery::Stream => Ok(None),
-            // Private zips are never handed to others.
+            // Private zips are never handed to others. A plus sign in a path is a space to
+            // some object stores.
             ZipDelivery::Redirect(Some(base)) if !self.holdings.is_private() => {
-                Ok(Some(format!("{base}/{key}")))
+                Ok(Some(format!("{base}/{}", key.as_str().replace('+', "%2B"))))
             }
             ZipDelivery::Redirect(_) => {
                 let lifetime = match self.holdings.is_private() {

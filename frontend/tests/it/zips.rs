@@ -1,6 +1,8 @@
 //! Zips: streamed or from memory, whole or in part, with the same headers.
 
 use http::{Request, StatusCode};
+use stoa_frontend::FrontendSettings;
+use stoa_shared::config::ZipDelivery;
 
 use crate::scene::{Scene, pattern};
 
@@ -111,4 +113,16 @@ async fn who_has_it_is_told_so() {
             assert_eq!((reply.status, reply.body.len()), (StatusCode::OK, size));
         }
     }
+}
+
+#[tokio::test]
+async fn a_cdn_is_named_by_a_url_that_every_store_reads_alike() {
+    let base = "https://cdn.example/go".parse().unwrap();
+    let zip_delivery = ZipDelivery::Redirect(Some(base));
+    let scene = Scene::with(FrontendSettings { zip_delivery, ..FrontendSettings::default() }).await;
+    scene.store_version("example.com/Old", "v2.0.0+incompatible", b"zip").await;
+    let reply = scene.get("/example.com/!old/@v/v2.0.0+incompatible.zip").await;
+    assert_eq!(reply.status, 307);
+    let location = "https://cdn.example/go/example.com/!old/@v/v2.0.0%2Bincompatible.zip";
+    assert_eq!(reply.header("location"), location);
 }

@@ -9,6 +9,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use stoa_shared::{
@@ -149,6 +150,15 @@ fn list(module: &str) -> Task {
     Task::List { module: module.parse().unwrap() }
 }
 
+/// Runs the task, when it is its turn: the claim of the last run is given back aside.
 async fn run(workers: &Workers, space: &Space, task: &Task) -> Result<(), Failure> {
-    workers.of(space).unwrap().run(task).await
+    let worker = workers.of(space).unwrap();
+    loop {
+        match worker.run(task).await {
+            Err(failure) if failure.is_out_of_turn() => {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            outcome => return outcome,
+        }
+    }
 }
