@@ -2,6 +2,7 @@
 
 use std::{fmt, str::FromStr, time::Duration};
 
+use percent_encoding::percent_decode_str;
 use url::Url;
 
 use super::{InvalidValue, PublicUrl, Secret, reader::Reader, settings};
@@ -181,9 +182,9 @@ impl FromStr for UpstreamServer {
         if url.query().is_some() || url.fragment().is_some() {
             return Err(InvalidValue::new("expected a URL without query and fragment"));
         }
-        let decoded = |text: &str| {
-            let bytes = percent_decode(text);
-            String::from_utf8(bytes).map_err(|_| InvalidValue::new("credentials are not UTF-8"))
+        let decoded = |text: &str| match percent_decode_str(text).decode_utf8() {
+            Ok(text) => Ok(text.into_owned()),
+            Err(_) => Err(InvalidValue::new("credentials are not UTF-8")),
         };
         let credentials = match (url.username(), url.password()) {
             ("", None) => None,
@@ -201,21 +202,6 @@ impl FromStr for UpstreamServer {
         }
         Ok(Self { url, credentials })
     }
-}
-
-/// What a URL's userinfo stands for.
-fn percent_decode(text: &str) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [first, tail @ ..] = rest {
-        let digits = tail.get(..2).filter(|_| *first == b'%');
-        let escaped = digits
-            .and_then(|digits| str::from_utf8(digits).ok())
-            .and_then(|digits| u8::from_str_radix(digits, 16).ok());
-        bytes.push(escaped.unwrap_or(*first));
-        rest = if escaped.is_some() { &tail[2..] } else { tail };
-    }
-    bytes
 }
 
 impl fmt::Debug for UpstreamServer {
