@@ -31,6 +31,9 @@ pub enum Failure {
     /// Nobody is asked (`STOA_NETWORK`). Says nothing of what there is elsewhere.
     #[error("{0}: not stored here, and STOA_NETWORK is offline")]
     Offline(String),
+    /// Policy forbids to look.
+    #[error("{0}")]
+    Withheld(String),
     /// Of a private module nothing is known, because we could not or would not look.
     #[error("{0}")]
     Undecided(String),
@@ -72,6 +75,7 @@ impl Failure {
             Self::Locate(error) => error.meaning(),
             Self::Vcs(error) => vcs_meaning(error),
             Self::Upstream(error) => error.meaning(),
+            Self::Withheld(_) => Meaning::Refused,
             Self::Undecided(_) => Meaning::OriginUnavailable,
             Self::Object(error) => object_meaning(error),
             // Names of hundreds of bytes fit neither a disk nor a bucket, nor a zip.

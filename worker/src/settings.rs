@@ -6,6 +6,7 @@ use stoa_shared::{
     backends::{BackendError, root_certificates},
     config::{Config, DeploymentId, NetworkMode, UpstreamChain, environment},
     metrics::Metrics,
+    policy::PrivateModules,
     storage::Storage,
 };
 
@@ -42,6 +43,8 @@ pub struct WorkerSettings {
     pub deployment: DeploymentId,
     /// Whether anything is fetched at all.
     pub network: NetworkMode,
+    /// What is not to be asked for as if it were public.
+    pub private: PrivateModules,
     /// What the hosts of private modules are shown.
     pub credentials: Credentials,
 }
@@ -99,6 +102,7 @@ impl WorkerSettings {
             upstream: config.upstream.chain.clone(),
             deployment: config.deployment.clone(),
             network: config.network.mode,
+            private: config.policy.private.clone(),
             credentials,
         })
     }
@@ -141,6 +145,7 @@ impl Worker {
             upstream,
             deployment,
             network,
+            private,
         } = settings;
         let (credentials, upstream) = match origins {
             Origins::Public => (None, upstream),
@@ -174,6 +179,7 @@ impl Worker {
             upstreams: Upstreams::new(&upstream),
             proxies,
             network,
+            private,
             storage,
             claims,
             refs_freshness,

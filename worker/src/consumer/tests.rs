@@ -8,6 +8,7 @@ use std::{
 use async_trait::async_trait;
 use stoa_shared::{
     config::{NetworkMode, UpstreamChain},
+    policy::PrivateModules,
     queue::{Completion, DeadLetter, Depth, EmbeddedQueue, JobKey, Lane},
     space::Space,
     storage::{DiskStorage, Storage},
@@ -163,6 +164,7 @@ fn workers(storage: Arc<dyn Storage>, sharing: Sharing) -> Arc<Workers> {
         upstream: UpstreamChain::direct(),
         deployment: "om".parse().unwrap(),
         network: NetworkMode::Online,
+        private: PrivateModules::default(),
         credentials: Credentials::default(),
     };
     Arc::new(Workers::new(settings, storage, sharing, Arc::new(Metrics::new())).unwrap())

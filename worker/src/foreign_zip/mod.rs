@@ -134,8 +134,7 @@ fn check_file(
             // Of bounded size by its rule.
             let mut content = Vec::new();
             add(&mut sum, &mut archive, index, &mut content).map_err(BrokenZip::Archive)?;
-            let is_same = without_returns(&content).eq(without_returns(go_mod));
-            if !is_same {
+            if !may_be_converted(go_mod, &content) {
                 return Err(BrokenZip::OtherGoMod);
             }
         } else {
@@ -145,10 +144,28 @@ fn check_file(
     Ok(sum.finish())
 }
 
-/// A repository's attributes may convert the line ends of what is in the zip, but never of
-/// `.mod` (go-modules §4.1).
-fn without_returns(bytes: &[u8]) -> impl Iterator<Item = u8> {
-    bytes.iter().copied().filter(|byte| *byte != b'\r')
+/// Whether a zip's file may be what the attributes of a repository make of `.mod`, which
+/// they never change (go-modules §4.1): other line ends, `$Id$` with what it stands for, or
+/// another encoding, of which nothing can be said.
+fn may_be_converted(go_mod: &[u8], content: &[u8]) -> bool {
+    let (Ok(go_mod), Ok(content)) = (str::from_utf8(go_mod), str::from_utf8(content)) else {
+        return true;
+    };
+    unconverted(go_mod) == unconverted(content)
+}
+
+fn unconverted(text: &str) -> String {
+    let mut rest = text;
+    let mut plain = String::with_capacity(text.len());
+    while let Some((before, after)) = rest.split_once("$Id:") {
+        plain.push_str(before);
+        plain.push_str("$Id");
+        let end = after.find(['$', '\n']).filter(|end| after[*end..].starts_with('$'));
+        rest = &after[end.unwrap_or(0)..];
+    }
+    plain.push_str(rest);
+    plain.retain(|letter| letter != '\r');
+    plain
 }
 
 /// Adds an entry to the sum, and writes its content to `output` as well.

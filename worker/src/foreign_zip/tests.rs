@@ -150,6 +150,19 @@ fn its_go_mod_is_the_one_of_dot_mod_but_for_line_ends() {
 }
 
 #[test]
+fn attributes_may_have_converted_its_go_mod() {
+    let go_mod = b"module example.com/m // $Id$\n";
+    for converted in
+        [&b"module example.com/m // $Id: 0123456789abcdef $\r\n"[..], b"\xff\xfem\0o\0d\0u\0l\0e\0"]
+    {
+        assert!(may_be_converted(go_mod, converted));
+    }
+    for other in ["module example.com/m\n", "module example.com/m // $Id\n", ""] {
+        assert!(!may_be_converted(go_mod, other.as_bytes()), "{other:?}");
+    }
+}
+
+#[test]
 fn more_files_than_16_bits_can_count_are_counted() {
     let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
     let options = SimpleFileOptions::default().compression_method(::zip::CompressionMethod::Stored);

@@ -21,7 +21,9 @@ use http::{
 use stoa_shared::{
     config::{DeploymentId, Secret, UpstreamServer},
     metrics::{Endpoint, Metrics, VcsOutcome},
-    module::{MAX_GO_MOD_SIZE, ModulePath, Version, VersionInfo, VersionQuery, zip},
+    module::{
+        MAX_GO_MOD_SIZE, ModulePath, Version, VersionInfo, VersionQuery, declared_module_path, zip,
+    },
 };
 use url::Url;
 
@@ -156,7 +158,8 @@ impl GoProxies {
     }
 
     /// What a version, branch, tag or commit is. A canonical version must be answered with
-    /// itself (go-modules §1.4).
+    /// itself (go-modules §1.4), but one that the module path cannot have is a tag of
+    /// what may be `+incompatible` (§3.5).
     pub(crate) async fn info(
         &self,
         server: &Server,
@@ -167,8 +170,12 @@ impl GoProxies {
         let asked = Asked { server, module, file, endpoint: Endpoint::Info };
         let info = self.info_document(&asked).await?;
         asked.fits(&info.version)?;
+        let is_answered = |version: &Version| {
+            let fits = module.split_major().1.fits(version);
+            *version == info.version || (!fits && version.with_incompatible() == info.version)
+        };
         match query.as_version() {
-            Some(version) if version != info.version => Err(server.invalid(format!(
+            Some(version) if !is_answered(&version) => Err(server.invalid(format!(
                 "answered info for version {} when {version} of {module} was asked for",
                 info.version
             ))),
@@ -176,7 +183,7 @@ impl GoProxies {
         }
     }
 
-    /// The bytes of `.mod`.
+    /// The bytes of `.mod`, which are a go.mod of such a module (go-modules §3.6).
     pub(crate) async fn go_mod(
         &self,
         server: &Server,
@@ -185,7 +192,14 @@ impl GoProxies {
     ) -> Result<Bytes, GoProxyError> {
         let file = format!("@v/{}.mod", version.escaped());
         let asked = Asked { server, module, file, endpoint: Endpoint::Mod };
-        self.document(&asked, MAX_GO_MOD_SIZE).await
+        let go_mod = self.document(&asked, MAX_GO_MOD_SIZE).await?;
+        let major = module.split_major().1;
+        let is_of_module = declared_module_path(&go_mod)
+            .is_some_and(|declared| version.is_incompatible() || major.accepts_declared(&declared));
+        match is_of_module {
+            true => Ok(go_mod),
+            false => Err(server.invalid(format!("{module}/{} is no go.mod of it", asked.file))),
+        }
     }
 
     /// The zip, unchecked, as it arrives.
@@ -213,6 +227,11 @@ impl GoProxies {
 
     async fn document(&self, asked: &Asked<'_>, limit: u64) -> Result<Bytes, GoProxyError> {
         let mut response = self.open(asked, limit, DOCUMENT_TIMEOUT).await?;
+        // Whoever asks people to log in says 200.
+        if response.header(CONTENT_TYPE).is_some_and(|it| it.starts_with("text/html")) {
+            let Asked { server, module, file, .. } = asked;
+            return Err(server.invalid(format!("{module}/{file} is a page for people")));
+        }
         let mut body = Vec::new();
         loop {
             match response.chunk().await {

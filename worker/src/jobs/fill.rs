@@ -15,9 +15,9 @@ use crate::{
 };
 
 /// What a source had of a version.
-pub(super) enum Filled {
+enum Filled {
     /// All of it, which is in storage now.
-    Whole(VersionInfo),
+    Whole,
     /// All but the zip, of which it says why: a module cache that is served as it lies has
     /// many such versions. Nothing was stored yet.
     WithoutZip(Documents, Failure),
@@ -36,7 +36,7 @@ impl Worker {
         let mut walk = self.upstreams.walk();
         while let Some(source) = walk.next() {
             match self.fill_from(source, &claim, module, version).await {
-                Ok(Filled::Whole(_)) => return Ok(()),
+                Ok(Filled::Whole) => return Ok(()),
                 Ok(Filled::WithoutZip(documents, failure)) => {
                     without_zip.get_or_insert(documents);
                     walk.note(failure);
@@ -60,7 +60,7 @@ impl Worker {
         let opened = match self.reach(source, module).await? {
             Origin::Repository(opened) => opened,
             Origin::Server(server) => {
-                return self.fill_from_server(&server, claim, module, version, None).await;
+                return self.fill_from_server(&server, claim, module, version).await;
             }
         };
         let query = VersionQuery::from(version.clone());
@@ -71,17 +71,16 @@ impl Worker {
                 resolved.version
             )));
         }
-        self.record_claimed(claim, module, &opened, &resolved).await.map(Filled::Whole)
+        self.record_claimed(claim, module, &opened, &resolved).await.map(|_| Filled::Whole)
     }
 
-    /// Fills a claimed version from a server; `info` is what the server said of it already.
-    pub(super) async fn fill_from_server(
+    /// Fills a claimed version from a server.
+    async fn fill_from_server(
         &self,
         server: &Server,
         claim: &Claim,
         module: &ModulePath,
         version: &Version,
-        info: Option<VersionInfo>,
     ) -> Result<Filled, Failure> {
         if !module.split_major().1.fits(version) {
             let reason = "the module path cannot have this major version";
@@ -89,17 +88,14 @@ impl Worker {
         }
         // Of a version that there is, nothing but go.mod has to be there.
         let go_mod = self.proxies.go_mod(server, module, version).await?;
-        let info = async {
-            match info {
-                Some(info) => Ok(info),
-                None => self.info_from_server(server, module, version).await,
-            }
-        };
+        let info = self.info_from_server(server, module, version);
         let zip = self.zip_from_server(server, module, version, &go_mod);
         let (info, zip) = tokio::join!(info, zip);
         let documents = Documents { info: info?, go_mod };
         match zip {
-            Ok(zip) => self.record_foreign(claim, module, documents, zip).await.map(Filled::Whole),
+            Ok(zip) => {
+                self.record_foreign(claim, module, documents, zip).await.map(|_| Filled::Whole)
+            }
             Err(failure @ Failure::Upstream(GoProxyError::Absent { .. })) => {
                 Ok(Filled::WithoutZip(documents, failure))
             }

@@ -12,6 +12,7 @@ use stoa_shared::{
     config::NetworkMode,
     metrics::Metrics,
     module::{ModulePath, Version},
+    policy::PrivateModules,
     queue::{Job, Task},
     storage::Storage,
 };
@@ -46,6 +47,7 @@ pub struct Worker {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) max_files: u64,
     pub(crate) network: NetworkMode,
+    pub(crate) private: PrivateModules,
 }
 
 /// How long a job waits for another that is at a part of what it does. Most fills take no
@@ -57,6 +59,13 @@ impl Worker {
     /// Runs one job. What comes of it is in storage then, but for a failure: whether that
     /// is an outcome yet is the consumer's verdict.
     pub async fn run(&self, task: &Task) -> Result<(), Failure> {
+        if self.origins == Origins::Public && self.private.contains(task.module()) {
+            // The job is older than the pattern: whoever asks now asks for the private one.
+            let module = task.module();
+            return Err(Failure::Withheld(format!(
+                "{module}: private, and not asked for as public"
+            )));
+        }
         let outcome = match task {
             Task::Fill { module, version } => self.fill(module, version).await,
             Task::List { module } => self.refresh_list(module).await,

@@ -6,7 +6,7 @@ use stoa_shared::{
     stored_versions::stored_versions,
 };
 
-use super::{Worker, fill::Filled, origin::Origin};
+use super::{Worker, origin::Origin};
 use crate::{
     answers,
     failure::Failure,
@@ -99,7 +99,8 @@ impl Worker {
         self.store_known(module, &question, Value::Version(info), &failure).await
     }
 
-    /// Refreshes what a branch, tag or commit means, and stores that version.
+    /// Refreshes what a branch, tag or commit means; from a repository it also stores that
+    /// version.
     pub(super) async fn refresh_query(
         &self,
         module: &ModulePath,
@@ -206,18 +207,8 @@ impl Worker {
                 return self.record(module, &opened, &resolved).await;
             }
         };
-        let info = self.proxies.info(&server, module, query).await?;
-        let version = info.version.clone();
-        let claim = self.await_claim(module, &version).await?;
-        if self.is_complete(module, &version).await? {
-            return self.stored_info(module, &version).await;
-        }
-        match self.fill_from_server(&server, &claim, module, &version, Some(info)).await? {
-            Filled::Whole(info) => Ok(info),
-            Filled::WithoutZip(documents, _) => {
-                self.record_without_zip(&claim, module, documents).await
-            }
-        }
+        // The version is filled when it is asked for: its zip may take long.
+        Ok(self.proxies.info(&server, module, query).await?)
     }
 
     async fn last_good(

@@ -71,7 +71,7 @@ impl Recording<'_> {
     pub(super) async fn store(self, zip: Zip) -> Result<VersionInfo, Failure> {
         let (module, version) = (self.module, &self.info.version);
         let info_key = StorageKey::info(module, version);
-        let is_visible = self.is_visible().await?;
+        let is_visible = self.is_visible(true).await?;
         let go_mod_key = StorageKey::go_mod(module, version);
         let found = self.look(&go_mod_key).await?;
         self.claim.check().await?;
@@ -90,7 +90,7 @@ impl Recording<'_> {
         refusal: Option<String>,
     ) -> Result<VersionInfo, Failure> {
         let (module, version) = (self.module, &self.info.version);
-        let is_visible = self.is_visible().await?;
+        let is_visible = self.is_visible(false).await?;
         if is_visible {
             // Readers look beside the `.info` that was copied in.
             let go_mod_key = StorageKey::go_mod(module, version);
@@ -114,9 +114,13 @@ impl Recording<'_> {
     /// Whether the version is visible at the module's own path. What clients have seen of
     /// it, there or aside, must be what we have: a version of which only a part is here is
     /// completed from the commit that its `.info` is of, or not at all, because what a
-    /// reader gets belongs together.
-    async fn is_visible(&self) -> Result<bool, Failure> {
+    /// reader gets belongs together. But what lies aside only because there was no zip yet
+    /// gives way to one that agrees with its own `.mod`: nothing has vouched for it.
+    async fn is_visible(&self, has_zip: bool) -> Result<bool, Failure> {
         let (module, version) = (self.module, &self.info.version);
+        let entry = self.worker.entry(module, version).await?;
+        let is_provisional =
+            entry.is_some_and(|entry| entry.zip.is_none() && entry.zip_refusal.is_none());
         let own = (StorageKey::info(module, version), StorageKey::go_mod(module, version));
         let aside = (
             StorageKey::mod_only_info(module, version),
@@ -124,6 +128,9 @@ impl Recording<'_> {
         );
         let mut is_visible = false;
         for (info_key, go_mod_key) in [&own, &aside] {
+            if *info_key == aside.0 && is_provisional && has_zip {
+                continue;
+            }
             let storage = &*self.worker.storage;
             let Some((info, _)) = read_small(storage, info_key).await? else { continue };
             is_visible |= *info_key == own.0;

@@ -7,6 +7,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 use stoa_shared::{
     config::{NetworkMode, UpstreamChain},
     metrics::Metrics,
+    policy::PrivateModules,
     storage::{DiskStorage, Storage},
 };
 
@@ -35,6 +36,7 @@ fn worker(storage: Arc<dyn Storage>) -> Worker {
         upstream: UpstreamChain::direct(),
         deployment: "om".parse().unwrap(),
         network: NetworkMode::Online,
+        private: PrivateModules::default(),
         credentials: Credentials::default(),
     };
     let metrics = Arc::new(Metrics::new());

@@ -117,6 +117,8 @@ async fn nothing_of_a_lie_is_stored() {
             text(r#"{"Version":"v1.0.0","Time":"now"}"#),
             "is no version info",
         ),
+        ("a page to log in, for .mod", "mod", text("<html>login</html>"), "is no go.mod of it"),
+        (".mod of another major", "mod", text("module example.com/m/v2\n"), "is no go.mod of it"),
         ("500", "mod", Says::Status(500, ""), "HTTP status 500"),
         (
             "503 for the zip",
@@ -255,17 +257,49 @@ async fn a_zip_that_is_missing_keeps_nobody_from_the_rest_and_is_asked_for_again
     assert_eq!(scene.read(aside[1]).await, br#"{"Version":"v1.0.0"}"#);
     let entry = scene.entry("v1.0.0").await;
     assert_eq!((entry.zip, entry.zip_refusal), (None, None));
-    // What clients have seen stays.
-    upstream.publish("v1.0.0");
-    let other = "module example.com/m\n\ngo 1.24\n";
-    upstream.say("@v/v1.0.0.mod", Says::Body(other.into()));
-    upstream.say("@v/v1.0.0.zip", Says::Body(zip_of("v1.0.0", &[("go.mod", other)])));
-    assert_eq!(scene.fill("v1.0.0").await.unwrap().meaning, Meaning::Internal);
-    assert_eq!(scene.stored().await, aside);
     upstream.publish("v1.0.0");
     assert_eq!(scene.fill("v1.0.0").await, None);
     assert_eq!(scene.stored().await, [&aside[..], &WHOLE[1..]].concat());
     assert!(scene.entry("v1.0.0").await.zip.is_some());
+}
+
+#[tokio::test]
+async fn a_go_mod_that_no_zip_has_vouched_for_gives_way_to_one_that_does() {
+    let upstream = UpstreamServer::start();
+    let lie = "module example.com/m\n\nrequire x.example/y v1.0.0\n";
+    upstream.say("@v/v1.0.0.mod", Says::Body(lie.into()));
+    let scene = Scene::asking(&upstream.url()).await;
+    assert_eq!(scene.fill("v1.0.0").await.unwrap().meaning, Meaning::Absent);
+    upstream.publish("v1.0.0");
+    assert_eq!(scene.fill("v1.0.0").await, None);
+    assert_eq!(scene.read(WHOLE[2]).await, GO_MOD.as_bytes());
+    assert!(scene.entry("v1.0.0").await.zip.is_some());
+}
+
+#[tokio::test]
+async fn what_became_private_is_not_asked_for_as_public() {
+    let upstream = UpstreamServer::with_version("v1.0.0");
+    let url = upstream.url();
+    let scene = Scene::with(&[("STOA_UPSTREAM", &url), ("STOA_PRIVATE", "example.com/*")]).await;
+    let failure = scene.fill("v1.0.0").await.unwrap();
+    assert_eq!(failure.meaning, Meaning::Refused);
+    assert_eq!(scene.ask(&Question::List).await.failure.unwrap().meaning, Meaning::Refused);
+    assert!(upstream.asked().is_empty());
+    assert_eq!(scene.stored().await, [""; 0]);
+}
+
+#[tokio::test]
+async fn a_tag_that_the_path_cannot_have_is_what_is_incompatible() {
+    let upstream = UpstreamServer::start();
+    let incompatible = r#"{"Version":"v2.0.0+incompatible"}"#;
+    upstream.say("@v/v2.0.0.info", Says::Body(incompatible.into()));
+    upstream.say("@v/v3.0.0.info", Says::Body(incompatible.into()));
+    let scene = Scene::asking(&upstream.url()).await;
+    let query = |query: &str| Question::Query(query.parse().unwrap());
+    let answer = scene.ask(&query("v2.0.0")).await.good.unwrap();
+    assert_eq!(answer.value, version_info(incompatible));
+    let lie = scene.ask(&query("v3.0.0")).await.failure.unwrap();
+    assert_eq!(lie.meaning, Meaning::OriginUnavailable);
 }
 
 #[tokio::test]
@@ -305,7 +339,7 @@ async fn lists_latest_and_branches_come_from_the_upstream() {
     assert_eq!(scene.stored().await, [""; 0]);
     let branch = scene.ask(&Question::Query("main".parse().unwrap())).await;
     assert_eq!(branch.good.unwrap().value, version_info(info));
-    assert_eq!(scene.stored().await, WHOLE, "what it names is asked for next");
+    assert_eq!(scene.stored().await, [""; 0], "its zip may take long, and is not waited for");
     let unknown = scene.ask(&Question::Query("gone".parse().unwrap())).await;
     assert_eq!(unknown.failure.unwrap().meaning, Meaning::Absent);
     upstream.say("@v/bad.info", Says::Body(r#"{"Version":"main"}"#.into()));
