@@ -171,35 +171,44 @@ async fn a_module_says_where_it_is_at_home() {
 async fn the_catalog_lists_what_is_stored_page_by_page() {
     let scene = Scene::with(settings(&["corp.example/*"], &[])).await;
     assert_eq!(scene.get("/catalog").await.text(), r#"{"modules":[]}"#);
-    for module in ["example.com/Mod", "example.com/a/v2"] {
-        let versions =
-            if module.ends_with("v2") { ["v2.0.0", "v2.1.0"] } else { ["v1.0.0", "v1.1.0"] };
-        for version in versions {
-            scene.store_version(module, version, b"zip").await;
-        }
+    for (module, version) in [
+        // From before it became private.
+        ("corp.example/old", "v1.0.0"),
+        ("corp.example/old", "v1.1.0"),
+        ("example.com/Mod", "v1.0.0"),
+        ("example.com/Mod", "v1.1.0"),
+        ("example.com/a/v2", "v2.0.0"),
+        ("example.com/b", "v2.0.0+incompatible"),
+        ("example.com/b", "v2.1.0+incompatible"),
+        ("example.com/b", "v2.2.0+incompatible"),
+    ] {
+        scene.store_version(module, version, b"zip").await;
     }
     scene.worker(Does::Fills);
     assert_eq!(scene.get(SECRET).await.status, 200);
     let mut seen = Vec::new();
     let mut token = String::new();
-    loop {
-        let reply = scene.get(&format!("/catalog?pagesize=3&token={token}")).await;
+    for _ in 0..3 {
+        let reply = scene.get(&format!("/catalog?pagesize=2&token={token}")).await;
         let page: serde_json::Value = serde_json::from_slice(&reply.body).unwrap();
+        assert_eq!(page["modules"].as_array().unwrap().len(), 2);
         for entry in page["modules"].as_array().unwrap() {
             let text = |name: &str| entry[name].as_str().unwrap().to_owned();
             seen.push(format!("{}@{}", text("module"), text("version")));
         }
-        match page["next"].as_str() {
-            Some(next) => token = next.to_owned(),
-            None => break,
-        }
+        token = page["next"].as_str().unwrap_or_default().to_owned();
     }
+    assert_eq!(token, "");
     let expected = [
         "example.com/Mod@v1.0.0",
         "example.com/Mod@v1.1.0",
         "example.com/a/v2@v2.0.0",
-        "example.com/a/v2@v2.1.0",
+        "example.com/b@v2.0.0+incompatible",
+        "example.com/b@v2.1.0+incompatible",
+        "example.com/b@v2.2.0+incompatible",
     ];
     assert_eq!(seen, expected);
-    assert_eq!(scene.get("/catalog?pagesize=0").await.status, 400);
+    for bad in ["pagesize=0", "token=example.com/!mod/@v/v1.0.0.json"] {
+        assert_eq!(scene.get(&format!("/catalog?{bad}")).await.status, 400, "{bad}");
+    }
 }
