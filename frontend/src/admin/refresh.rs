@@ -1,6 +1,6 @@
 //! A module whose new tag cannot wait: asked for anew, by an operator or a forge's webhook.
 
-use std::{collections::HashMap, time::Duration};
+use std::collections::HashMap;
 
 use axum::{
     extract::{Query, State},
@@ -70,8 +70,8 @@ async fn refreshed(frontend: &Frontend, module: ModulePath) -> Result<Option<Ref
     let before = Marks::of(&list().await?);
     let mut completions = frontend.queue.completions();
     let job = holdings.job(Task::Refresh { module: module.clone() }, &RequestId::generate());
-    let (queue, lane, at_once) = (&*frontend.queue, Lane::Interactive, Duration::ZERO);
-    if !publish(queue, &job, lane, at_once, &frontend.health, &frontend.metrics).await {
+    let (queue, lane) = (&*frontend.queue, Lane::Interactive);
+    if !publish(queue, &job, lane, &frontend.health, &frontend.metrics).await {
         return Err(ApiError::queue_unavailable(module.as_str()));
     }
     // What is missed costs the wait and nothing else: storage is looked at in any case.

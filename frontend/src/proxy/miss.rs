@@ -19,6 +19,7 @@ use crate::{
     holdings::Holdings,
     registry::Registry,
     state::Frontend,
+    waits::{self, WaitOver},
 };
 
 /// What becomes of a request for a module, or a version of it, that the caller may see.
@@ -90,6 +91,23 @@ pub(super) fn refusal(subject: &str, decision: &Decision<'_>) -> ApiError {
             not_stored(subject, "nothing is fetched for it: its download mode is none")
         }
         _ => not_stored(subject, "not to be fetched"),
+    }
+}
+
+/// What a wait for a fill means.
+pub(super) fn filled(
+    frontend: &Frontend,
+    subject: &str,
+    outcome: Result<waits::Outcome, WaitOver>,
+) -> Result<(), ApiError> {
+    match outcome.map_err(|over| ApiError::wait_over(subject, over))? {
+        waits::Outcome::Filled | waits::Outcome::Answered(_) => Ok(()),
+        waits::Outcome::Failed(failure) => {
+            frontend.heard_of(&failure);
+            Err(ApiError::failed(subject, &failure))
+        }
+        waits::Outcome::StorageUnavailable(error) => Err(ApiError::storage(subject, error)),
+        waits::Outcome::QueueUnavailable => Err(ApiError::queue_unavailable(subject)),
     }
 }
 

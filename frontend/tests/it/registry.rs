@@ -8,6 +8,7 @@ use stoa_shared::{
     answer::{Meaning, Question},
     config::{NetworkMode, Role},
     policy::Downloads,
+    storage::{Storage, StorageKey},
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -118,6 +119,25 @@ async fn without_a_broker_redirects_go_out_unfilled_and_are_counted() {
 }
 
 #[tokio::test]
+async fn each_redirect_is_counted_that_no_fill_goes_with() {
+    let scene = Scene::with(proxy()).await;
+    scene.queue.is_stuck.store(true, Ordering::SeqCst);
+    for _ in 0..4 {
+        assert_eq!(scene.get(FILES[0]).await.status, 307);
+    }
+    until(async || scene.metric("stoa_unfilled_redirects_total").await == "4").await;
+    let refused = r#"stoa_published_jobs_total{lane="background",outcome="refused"}"#;
+    assert_eq!(scene.metric(refused).await, "1");
+    scene.queue.is_stuck.store(false, Ordering::SeqCst);
+    for _ in 0..2 {
+        assert_eq!(scene.get(FILES[0]).await.status, 307);
+        scene.until_published(1).await;
+    }
+    assert_eq!(scene.published(), [FILL]);
+    assert_eq!(scene.metric("stoa_unfilled_redirects_total").await, "4");
+}
+
+#[tokio::test]
 async fn who_cannot_follow_waits() {
     let http = Some(registry("http://registry.example"));
     let keyed = RegistrySettings { wants_key: true, ..registry("https://registry.example") };
@@ -183,6 +203,35 @@ async fn modes_say_what_becomes_of_a_miss() {
     assert_eq!(scene.published(), ["Background fill example.com/fill@v1.0.0"]);
     scene.worker(Does::Fills);
     assert_eq!(scene.get("/example.com/m/@v/v1.0.0.info").await.status, 200);
+}
+
+#[tokio::test]
+async fn who_is_to_ask_again_hears_what_was_found_out_meanwhile() {
+    let mut settings = proxy();
+    settings.policy.download = downloads(&["fill"]);
+    let scene = Scene::with(settings).await;
+    let answer = failed(seconds_ago(1), Meaning::Absent, "unknown revision");
+    scene.store_answer(MODULE, &fill("v1.0.0-B"), answer).await;
+    let reply = scene.get(FILES[0]).await;
+    assert_eq!(reply.text(), "not found: example.com/Mod@v1.0.0-B: unknown revision");
+    assert_eq!(scene.published(), [] as [&str; 0]);
+}
+
+#[tokio::test]
+async fn a_version_that_was_to_be_mended_and_is_gone_is_filled() {
+    let mut settings = proxy();
+    settings.policy.download = downloads(&["fill"]);
+    let scene = Scene::with(settings).await;
+    scene.store_version(MODULE, "v1.0.0-B", b"the zip").await;
+    let (module, version) = (MODULE.parse().unwrap(), "v1.0.0-B".parse().unwrap());
+    let storage = &scene.storage.inner;
+    storage.delete(&StorageKey::catalog_entry(&module, &version)).await.unwrap();
+    assert_eq!(scene.get(FILES[2]).await.text(), "the zip");
+    scene.until_published(1).await;
+    storage.delete(&StorageKey::info(&module, &version)).await.unwrap();
+    assert_eq!(scene.get(FILES[0]).await.status, 404);
+    scene.until_published(2).await;
+    assert_eq!(scene.published(), [FILL, FILL]);
 }
 
 #[tokio::test]
