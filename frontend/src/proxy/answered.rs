@@ -15,10 +15,11 @@ use stoa_shared::{
     config::NetworkMode,
     metrics::{Endpoint, Outcome},
     module::{ModulePath, Version, preferred},
+    policy::{Download, Policy},
     protocol,
     queue::Job,
     storage::{StorageError, read_whole},
-    stored_versions::stored_versions,
+    stored_versions::visible_versions,
 };
 
 use super::{Answered, Asked, JSON, TEXT, miss};
@@ -51,19 +52,24 @@ pub(super) async fn serve(
 ) -> Answered {
     let module = &wanted.module;
     let (subject, settings) = (subject(module, &question), &frontend.settings);
-    let asking = Asking { frontend, asked, holdings, module, question, subject };
+    let version = match &question {
+        Question::Query(query) => query.as_version(),
+        _ => None,
+    };
+    let asking = Asking { frontend, asked, holdings, module, version, question, subject };
     let answer = read_answer(&*holdings.storage, module, &asking.question).await;
     let answer = answer.map_err(|error| asking.unreadable(error))?;
     let last = answer.good.clone();
-    let standing = match settings.network {
-        NetworkMode::Online => {
-            standing(answer, Timestamp::now(), settings.freshness, settings.negative)
-        }
-        // A copy may name versions that are not stored here.
-        NetworkMode::Offline => Standing::Unknown,
+    let standing = if asking.is_closed() {
+        // A copy may name versions that are not to be had.
+        Standing::Unknown
+    } else {
+        standing(answer, Timestamp::now(), settings.freshness, settings.negative)
     };
-    let decide =
-        |known| miss::decide(frontend, asked, holdings, module, None, Wanted::Mutable(known));
+    let decide = |known| {
+        let (version, wanted) = (asking.version.as_ref(), Wanted::Mutable(known));
+        miss::decide(frontend, asked, holdings, module, version, wanted)
+    };
     let known = match &standing {
         Standing::Fresh(..) => Known::Fresh,
         Standing::Stale(_) => Known::Stale,
@@ -99,7 +105,12 @@ pub(super) async fn serve(
     }
     let (outcome, good, usable) = match (decision, standing, stored) {
         (Decision::Serve { .. }, Standing::Fresh(good, left), _) => (Outcome::Hit, good, left),
-        (Decision::Serve { .. }, Standing::Stale(good), _) => (Outcome::Stale, good, STALE_PAUSE),
+        (Decision::Serve { refresh: true }, Standing::Stale(good), _) => {
+            (Outcome::Stale, good, STALE_PAUSE)
+        }
+        (Decision::Serve { refresh: false }, Standing::Stale(good), _) => {
+            (Outcome::Stale, asking.with_stored(good).await?, STALE_PAUSE)
+        }
         (Decision::FromStored { .. }, _, Some(good)) => (Outcome::Stale, good, STALE_PAUSE),
         (Decision::Absent, Standing::Remembered(failure), _) => {
             return Err(ApiError::failed(&asking.subject, &failure));
@@ -108,14 +119,14 @@ pub(super) async fn serve(
             let registry = frontend.registry.as_ref().map(Registry::public);
             return match to.or(registry) {
                 Some(to) => Ok((Outcome::Redirect, miss::redirect(to, wanted))),
-                None => Err(miss::refusal(&asking.subject, &Decision::RegistryDown)),
+                None => Err(asking.refusal(&Decision::RegistryDown)),
             };
         }
         (Decision::Wait { at_most, otherwise }, ..) => {
             let (outcome, good) = asking.wait(at_most, otherwise).await?;
             (outcome, good, STALE_PAUSE.min(settings.freshness))
         }
-        (decision, ..) => return Err(miss::refusal(&asking.subject, &decision)),
+        (decision, ..) => return Err(asking.refusal(&decision)),
     };
     let good = asking.allowed(good).await?;
     let (endpoint, content_type, body) = content(&asking.question, &asking.subject, good)?;
@@ -149,11 +160,22 @@ struct Asking<'a> {
     asked: &'a Asked,
     holdings: &'a Holdings,
     module: &'a ModulePath,
+    /// What is asked about, where that is a version by its looks.
+    version: Option<Version>,
     question: Question,
     subject: String,
 }
 
 impl Asking<'_> {
+    /// Whether nothing is ever fetched for it, so that only what is stored counts.
+    fn is_closed(&self) -> bool {
+        let Policy { download, .. } = &self.frontend.settings.policy;
+        // Private modules have no download mode.
+        let is_unfetched = !self.holdings.is_private()
+            && download.find(self.module, self.version.as_ref()) == Some(&Download::Nothing);
+        is_unfetched || self.frontend.settings.network == NetworkMode::Offline
+    }
+
     /// Waits for the workers' answer. Where they have trouble, or none of them is there,
     /// what is stored may have to do.
     async fn wait(
@@ -201,25 +223,56 @@ impl Asking<'_> {
     /// The answer as far as what is stored here gives one: versions that can be had
     /// without asking anybody.
     async fn stored(&self, last: Option<Good>) -> Result<Option<Good>, ApiError> {
-        let storage = &*self.holdings.storage;
         if matches!(self.question, Question::List | Question::Latest) {
-            let stored = stored_versions(storage, self.module).await;
-            let mut versions = stored.map_err(|error| self.unreadable(error))?;
-            let exclude = &self.frontend.settings.policy.exclude;
-            exclude.retain_allowed(self.module, &mut versions);
+            let mut versions = self.stored_versions().await?;
+            let is_known = !versions.is_empty() || last.is_some();
+            versions.retain(|version| !version.is_pseudo());
             if self.question == Question::List {
-                let at = Timestamp::now();
-                let good = Good { at, value: Value::Versions(versions.clone()) };
-                return Ok((!versions.is_empty()).then_some(good));
+                // Where nobody is asked, a module without tags has an empty list.
+                let is_list = !versions.is_empty() || (is_known && self.is_closed());
+                let good = Good { at: Timestamp::now(), value: Value::Versions(versions) };
+                return Ok(is_list.then_some(good));
             }
-            let has_compatible = versions.iter().any(|version| !version.is_incompatible());
-            if let Some(version) = preferred(&versions, has_compatible) {
+            if let Some(version) = latest(&versions) {
                 return self.stored_info(version.clone()).await;
             }
         }
         match last.map(|good| good.value) {
             Some(Value::Version(info)) => self.stored_info(info.version).await,
             _ => Ok(None),
+        }
+    }
+
+    /// The stored versions that are allowed.
+    async fn stored_versions(&self) -> Result<Vec<Version>, ApiError> {
+        let stored = visible_versions(&*self.holdings.storage, self.module).await;
+        let mut versions = stored.map_err(|error| self.unreadable(error))?;
+        self.frontend.settings.policy.exclude.retain_allowed(self.module, &mut versions);
+        Ok(versions)
+    }
+
+    /// A copy that nobody refreshes, and what came here since it was made.
+    async fn with_stored(&self, good: Good) -> Result<Good, ApiError> {
+        if !matches!(self.question, Question::List | Question::Latest) {
+            return Ok(good);
+        }
+        let mut versions = self.stored_versions().await?;
+        versions.retain(|version| !version.is_pseudo());
+        match &good.value {
+            Value::Versions(known) => versions.extend_from_slice(known),
+            Value::Version(info) => versions.push(info.version.clone()),
+        }
+        versions.sort_unstable();
+        versions.dedup();
+        match &good.value {
+            Value::Versions(_) => Ok(Good { value: Value::Versions(versions), ..good }),
+            Value::Version(info) => {
+                let newest = preferred(&versions, !info.version.is_incompatible());
+                match newest.filter(|newest| **newest != info.version) {
+                    Some(newest) => Ok(self.stored_info(newest.clone()).await?.unwrap_or(good)),
+                    None => Ok(good),
+                }
+            }
         }
     }
 
@@ -236,6 +289,44 @@ impl Asking<'_> {
         Ok(Some(Good { at: Timestamp::now(), value: Value::Version(info) }))
     }
 
+    /// The version's `.info`, for which it is filled if need be.
+    async fn fetched_info(&self, version: Version) -> Result<Option<Good>, ApiError> {
+        let stored = self.stored_info(version.clone()).await?;
+        let wanted = Wanted::File { is_stored: stored.is_some() };
+        let Asking { frontend, asked, holdings, module, .. } = *self;
+        let decision = miss::decide(frontend, asked, holdings, module, Some(&version), wanted);
+        if !matches!(decision, Decision::Wait { .. } | Decision::Redirect { .. }) {
+            return Ok(stored);
+        }
+        let question = Question::Fill(version.clone());
+        let outcome = holdings.waits.outcome(module, &question, &asked.request, None).await;
+        miss::filled(frontend, &self.subject, outcome)?;
+        self.stored_info(version).await
+    }
+
+    /// The latest version that is allowed, where the latest of all is not: by the list, or
+    /// else of what is stored.
+    async fn allowed_latest(&self) -> Result<Option<Good>, ApiError> {
+        let answer = read_answer(&*self.holdings.storage, self.module, &Question::List).await;
+        let list = answer.map_err(|error| self.unreadable(error))?.good;
+        let mut versions = match list.map(|good| good.value) {
+            Some(Value::Versions(versions)) => versions,
+            _ => Vec::new(),
+        };
+        self.frontend.settings.policy.exclude.retain_allowed(self.module, &mut versions);
+        let fetched = match latest(&versions) {
+            Some(version) => self.fetched_info(version.clone()).await,
+            None => Ok(None),
+        };
+        match fetched {
+            Ok(Some(good)) => Ok(Some(good)),
+            nothing => match self.stored(None).await? {
+                Some(good) => Ok(Some(good)),
+                None => nothing,
+            },
+        }
+    }
+
     /// The answer without what policy excludes.
     async fn allowed(&self, good: Good) -> Result<Good, ApiError> {
         let exclude = &self.frontend.settings.policy.exclude;
@@ -249,7 +340,7 @@ impl Asking<'_> {
                 Some(exclusion) => {
                     let subject = format!("{}@{}", self.module, info.version);
                     let is_latest = self.question == Question::Latest;
-                    let other = if is_latest { self.stored(None).await? } else { None };
+                    let other = if is_latest { self.allowed_latest().await? } else { None };
                     other.ok_or_else(|| ApiError::excluded(&subject, exclusion))
                 }
             },
@@ -261,9 +352,18 @@ impl Asking<'_> {
         self.holdings.job(self.question.task(self.module), &self.asked.request)
     }
 
+    fn refusal(&self, decision: &Decision<'_>) -> ApiError {
+        miss::refusal(&self.subject, decision)
+    }
+
     fn unreadable(&self, error: StorageError) -> ApiError {
         ApiError::storage(&self.subject, error)
     }
+}
+
+/// What `latest` means of these, as far as they tell.
+fn latest(versions: &[Version]) -> Option<&Version> {
+    preferred(versions, versions.iter().any(|version| !version.is_incompatible()))
 }
 
 /// What a good answer is as a response body, and what asking for it counts as.

@@ -44,6 +44,7 @@ pub(super) fn decide<'a>(
         download,
         upstream: registry.map_or(Upstream::None, Registry::state),
         client_can_follow: can_follow(asked, download, registry),
+        is_filtered: settings.policy.exclude.excludes_some(module),
     })
 }
 

@@ -5,7 +5,7 @@ use stoa_frontend::{FrontendSettings, RegistrySettings};
 use stoa_shared::{
     answer::Question,
     config::Role,
-    policy::{Anonymous, Policy},
+    policy::{Anonymous, Downloads, Policy},
 };
 
 use crate::{
@@ -155,6 +155,36 @@ async fn what_is_excluded_nobody_gets_also_if_it_is_stored() {
         assert_eq!((reply.status.as_u16(), reply.text()), (status, text), "{path}");
     }
     assert_eq!(scene.published(), [] as [&str; 0]);
+}
+
+#[tokio::test]
+async fn lists_of_what_is_excluded_in_part_are_looked_at_here() {
+    let mut settings = settings(&[], &["example.com/old@<v1.2.0", "example.com/tag@v2.0.0"]);
+    settings.policy.download = Downloads::new(["redirect".parse().unwrap()]).unwrap();
+    let scene = Scene::with(settings).await;
+    scene.worker(Does::Answers(versions(&["v1.1.0", "v1.2.0"])));
+    assert_eq!(scene.get("/example.com/m/@v/list").await.status, 307);
+    assert_eq!(scene.get("/example.com/old/@v/list").await.text(), "v1.2.0\n");
+    // No version without +incompatible, and excluded all the same.
+    assert_eq!(scene.get("/example.com/tag/@v/v2.0.0.info").await.status, 403);
+    assert_eq!(scene.published(), ["Interactive list example.com/old"]);
+}
+
+#[tokio::test]
+async fn the_latest_is_the_highest_version_that_is_allowed() {
+    let module = "example.com/m";
+    let scene = Scene::with(settings(&[], &["example.com/m@v1.4.0"])).await;
+    scene.store_version(module, "v1.0.0", b"zip").await;
+    let list = good(seconds_ago(1), versions(&["v1.0.0", "v1.3.0", "v1.4.0"]));
+    scene.store_answer(module, &Question::List, list).await;
+    let latest = good(seconds_ago(1), version_info("v1.4.0"));
+    scene.store_answer(module, &Question::Latest, latest).await;
+    // Nobody may be asked.
+    let reply = scene.get_with("/example.com/m/@latest", "disable-module-fetch", "true").await;
+    assert_eq!(reply.text(), info("v1.0.0"));
+    scene.worker(Does::Fills);
+    assert_eq!(scene.get("/example.com/m/@latest").await.text(), info("v1.3.0"));
+    assert_eq!(scene.published(), ["Interactive fill example.com/m@v1.3.0"]);
 }
 
 #[tokio::test]

@@ -17,7 +17,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    scene::{Scene, failed, fill, good, info, seconds_ago, until, versions},
+    scene::{Scene, failed, fill, good, info, seconds_ago, until, version_info, versions},
     worker::Does,
 };
 
@@ -206,6 +206,20 @@ async fn modes_say_what_becomes_of_a_miss() {
 }
 
 #[tokio::test]
+async fn where_nothing_is_fetched_the_list_is_what_is_stored() {
+    let mut settings = proxy();
+    settings.policy.download = downloads(&["none"]);
+    let scene = Scene::with(settings).await;
+    scene.store_version(MODULE, "v1.0.0", b"zip").await;
+    let list = good(seconds_ago(1), versions(&["v1.0.0", "v1.1.0"]));
+    scene.store_answer(MODULE, &Question::List, list).await;
+    let latest = good(seconds_ago(1), version_info("v1.1.0"));
+    scene.store_answer(MODULE, &Question::Latest, latest).await;
+    assert_eq!(scene.get(LIST).await.text(), "v1.0.0\n");
+    assert_eq!(scene.get(LATEST).await.text(), info("v1.0.0"));
+}
+
+#[tokio::test]
 async fn who_is_to_ask_again_hears_what_was_found_out_meanwhile() {
     let mut settings = proxy();
     settings.policy.download = downloads(&["fill"]);
@@ -253,6 +267,23 @@ async fn offline_only_what_is_stored_is_there() {
 }
 
 #[tokio::test]
+async fn offline_a_module_without_tags_has_an_empty_list_and_a_latest() {
+    let scene = Scene::with(FrontendSettings { network: NetworkMode::Offline, ..proxy() }).await;
+    let commit = "v0.0.0-20240501100000-0123456789ab";
+    scene.store_version(MODULE, commit, b"the zip").await;
+    let latest = good(seconds_ago(3600), version_info(commit));
+    scene.store_answer(MODULE, &Question::Latest, latest).await;
+    let list = scene.get(LIST).await;
+    assert_eq!((list.status.as_u16(), list.text()), (200, ""));
+    assert_eq!(scene.get(LATEST).await.text(), info(commit));
+    // Also where nothing else is known but that it was there.
+    let known = good(seconds_ago(3600), versions(&["v1.0.0"]));
+    scene.store_answer("example.com/known", &Question::List, known).await;
+    let list = scene.get("/example.com/known/@v/list").await;
+    assert_eq!((list.status.as_u16(), list.text()), (200, ""));
+}
+
+#[tokio::test]
 async fn a_request_that_goes_round_in_a_circle_is_ended() {
     let settings = FrontendSettings { deployment: "om".to_owned(), ..proxy() };
     let scene = Scene::with(settings).await;
@@ -280,6 +311,11 @@ async fn nobody_is_sent_to_a_registry_that_is_down() {
     let url = format!("http://{address}");
     let scene = Scene::with(FrontendSettings { registry: Some(registry(&url)), ..proxy() }).await;
     scene.store_version(MODULE, "v1.1.0", b"zip").await;
+    scene.store_version("example.com/old", "v1.1.0", b"zip").await;
+    let list = good(seconds_ago(3600), versions(&["v1.0.0", "v1.2.0-rc.1"]));
+    scene.store_answer("example.com/old", &Question::List, list).await;
+    let latest = good(seconds_ago(3600), version_info("v1.0.0"));
+    scene.store_answer("example.com/old", &Question::Latest, latest).await;
     let shutdown = CancellationToken::new();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let served = tokio::spawn(serve(scene.frontend.clone(), listener, None, shutdown.clone()));
@@ -291,6 +327,9 @@ async fn nobody_is_sent_to_a_registry_that_is_down() {
     // What is here is served, and is the list.
     assert_eq!(scene.get("/example.com/!mod/@v/v1.1.0.info").await.status, 200);
     assert_eq!(scene.get(LIST).await.text(), "v1.1.0\n");
+    let list = scene.get("/example.com/old/@v/list").await;
+    assert_eq!(list.text(), "v1.0.0\nv1.1.0\nv1.2.0-rc.1\n");
+    assert_eq!(scene.get("/example.com/old/@latest").await.text(), info("v1.1.0"));
 
     let registry = tokio::spawn(alive(TcpListener::bind(address).await.unwrap()));
     until(async || scene.get(FILES[0]).await.status == 307).await;
