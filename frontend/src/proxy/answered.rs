@@ -341,7 +341,8 @@ impl Asking<'_> {
                     let subject = format!("{}@{}", self.module, info.version);
                     let is_latest = self.question == Question::Latest;
                     let other = if is_latest { self.allowed_latest().await? } else { None };
-                    other.ok_or_else(|| ApiError::excluded(&subject, exclusion))
+                    let is_private = self.holdings.is_private();
+                    other.ok_or_else(|| ApiError::excluded(&subject, exclusion, is_private))
                 }
             },
         }
@@ -353,7 +354,7 @@ impl Asking<'_> {
     }
 
     fn refusal(&self, decision: &Decision<'_>) -> ApiError {
-        miss::refusal(&self.subject, decision)
+        miss::refusal(&self.subject, decision, self.holdings.is_private())
     }
 
     fn unreadable(&self, error: StorageError) -> ApiError {

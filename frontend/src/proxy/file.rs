@@ -341,7 +341,7 @@ impl Serving<'_> {
     }
 
     fn refusal(&self, decision: &Decision<'_>) -> ApiError {
-        miss::refusal(&self.subject, decision)
+        miss::refusal(&self.subject, decision, self.holdings.is_private())
     }
 
     /// Sees to it that a version which was copied in gets its catalog entry. For small

@@ -74,9 +74,9 @@ pub(super) fn hopeless(module: &ModulePath) -> Option<ApiError> {
 }
 
 /// What a client hears where a decision leaves it without an answer.
-pub(super) fn refusal(subject: &str, decision: &Decision<'_>) -> ApiError {
+pub(super) fn refusal(subject: &str, decision: &Decision<'_>, is_private: bool) -> ApiError {
     match decision {
-        Decision::Refuse(exclusion) => ApiError::excluded(subject, exclusion),
+        Decision::Refuse(exclusion) => ApiError::excluded(subject, exclusion, is_private),
         Decision::AbsentAndFill => {
             let message = format!("{subject}: not stored here yet, ask again in a while");
             ApiError::new(Trouble::NotStored, message)
@@ -86,6 +86,10 @@ pub(super) fn refusal(subject: &str, decision: &Decision<'_>) -> ApiError {
                 "{subject}: not stored here, and the registry does not answer; ask again when it is back"
             );
             ApiError::new(Trouble::RegistryDown, message)
+        }
+        Decision::NotStored(Because::Offline) if is_private => {
+            let message = format!("{subject}: private, and this proxy is offline");
+            ApiError::new(Trouble::OutOfReach, message)
         }
         Decision::NotStored(Because::Offline) => not_stored(subject, "this proxy is offline"),
         Decision::NotStored(Because::Mode) => {

@@ -4,7 +4,7 @@ use http::Request;
 use stoa_frontend::{FrontendSettings, RegistrySettings};
 use stoa_shared::{
     answer::Question,
-    config::Role,
+    config::{NetworkMode, Role},
     policy::{Anonymous, Downloads, Policy},
 };
 
@@ -188,6 +188,23 @@ async fn the_latest_is_the_highest_version_that_is_allowed() {
 }
 
 #[tokio::test]
+async fn no_other_proxy_hears_of_a_private_module() {
+    let settings = settings(&["corp.example"], &["corp.example/gone=absent:moved"]);
+    let scene = Scene::with(FrontendSettings { network: NetworkMode::Offline, ..settings }).await;
+    for path in [SECRET, "/corp.example/secret/@v/list", "/corp.example/secret/@latest"] {
+        let reply = scene.get(path).await;
+        assert_eq!(reply.status, 503, "{path}");
+        assert!(reply.text().ends_with("private, and this proxy is offline"), "{}", reply.text());
+    }
+    for path in ["/corp.example/gone/@v/v1.0.0.info", "/corp.example/gone?go-get=1"] {
+        let reply = scene.get(path).await;
+        assert_eq!((reply.status.as_u16(), reply.text().ends_with("moved")), (403, true), "{path}");
+        assert_eq!(reply.header("cache-control"), "private, no-store");
+    }
+    assert_eq!(scene.get(PUBLIC).await.status, 404);
+}
+
+#[tokio::test]
 async fn a_module_says_where_it_is_at_home() {
     let scene = Scene::with(settings(&["corp.example"], &[])).await;
     let ask = Request::get("/example.com/Mod?go-get=1").header("host", "go.example:3000");
@@ -195,6 +212,12 @@ async fn a_module_says_where_it_is_at_home() {
     assert_eq!(reply.header("content-type"), "text/html; charset=utf-8");
     let tag = r#"<meta name="go-import" content="example.com/Mod mod http://go.example:3000">"#;
     assert!(reply.text().contains(tag), "{}", reply.text());
+    assert_eq!(reply.header("cache-control"), "public, max-age=60");
+    let private = scene.get("/corp.example/secret?go-get=1").await;
+    assert_eq!(
+        (private.status.as_u16(), private.header("cache-control")),
+        (200, "private, no-store")
+    );
 }
 
 #[tokio::test]
