@@ -341,14 +341,18 @@ async fn nobody_is_sent_to_a_registry_that_is_down() {
 
 #[tokio::test]
 async fn a_module_whose_new_tag_cannot_wait_is_refreshed() {
-    let scene = Scene::with(FrontendSettings { wait: Duration::from_secs(20), ..proxy() }).await;
+    let mut settings = FrontendSettings { wait: Duration::from_secs(20), ..proxy() };
+    let exclude = ["example.com/evil", "example.com/Mod@v1.2.0"];
+    settings.policy.exclude = exclude.iter().map(|rule| rule.parse().unwrap()).collect();
+    settings.policy.download = downloads(&["example.com/none=none"]);
+    let scene = Scene::with(settings).await;
     let old = good(seconds_ago(1), versions(&["v1.0.0"]));
     scene.store_answer(MODULE, &Question::List, old).await;
     assert_eq!(scene.get(LIST).await.text(), "v1.0.0\n");
     let shutdown = CancellationToken::new();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let served = tokio::spawn(serve(scene.frontend.clone(), listener, None, shutdown.clone()));
-    scene.worker(Does::Answers(versions(&["v1.0.0", "v1.1.0"])));
+    scene.worker(Does::Answers(versions(&["v1.0.0", "v1.1.0", "v1.2.0"])));
     let refresh = |module: &str| Request::post(format!("/admin/refresh?module={module}"));
     let reply = scene.operate(refresh(MODULE)).await;
     assert_eq!(reply.text(), r#"{"module":"example.com/Mod","versions":["v1.0.0","v1.1.0"]}"#);
@@ -358,6 +362,10 @@ async fn a_module_whose_new_tag_cannot_wait_is_refreshed() {
     for bad in ["", "no-dot", "a.b/../c"] {
         assert_eq!(scene.operate(refresh(bad)).await.status, 400, "{bad}");
     }
+    // What nobody is asked about.
+    assert_eq!(scene.operate(refresh("example.com/evil")).await.status, 403);
+    assert_eq!(scene.operate(refresh("example.com/none")).await.status, 400);
+    assert_eq!(scene.published().len(), 1);
     shutdown.cancel();
     served.await.unwrap();
 }
