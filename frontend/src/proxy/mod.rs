@@ -1,6 +1,7 @@
 //! The GOPROXY protocol (go-modules §1): one handler for its whole URL space.
 
 mod answered;
+mod asking;
 pub(crate) mod conditional;
 mod file;
 mod miss;
