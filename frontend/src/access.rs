@@ -39,11 +39,17 @@ impl Caller {
 /// By which scheme the client came: as the one who ended its TLS says, else as we are
 /// known to clients.
 fn is_https(headers: &HeaderMap, public_url: Option<&str>) -> bool {
-    let said = headers.get(FORWARDED_PROTO).and_then(|value| value.to_str().ok());
-    match said {
+    match forwarded_scheme(headers) {
         Some(scheme) => scheme.eq_ignore_ascii_case("https"),
         None => public_url.is_some_and(|url| url.starts_with("https://")),
     }
+}
+
+/// The scheme by which the client came, as whoever ended its TLS says. Each further proxy
+/// may have added its own behind a comma.
+pub(crate) fn forwarded_scheme(headers: &HeaderMap) -> Option<&str> {
+    let said = headers.get(FORWARDED_PROTO)?.to_str().ok()?;
+    said.split(',').next().map(str::trim)
 }
 
 /// Whether the request has been at the `deployment` before: it goes round in a circle.
@@ -90,6 +96,8 @@ mod tests {
     fn the_scheme_is_the_clients() {
         let https = |pairs: &[(&'static str, &'static str)], url| is_https(&headers(pairs), url);
         assert!(https(&[("x-forwarded-proto", "https")], None));
+        assert!(https(&[("x-forwarded-proto", "https, http")], None));
+        assert!(!https(&[("x-forwarded-proto", "http,https")], None));
         assert!(!https(&[("x-forwarded-proto", "http")], Some("https://go.example")));
         assert!(https(&[], Some("https://go.example")));
         assert!(!https(&[], Some("http://go.example")));

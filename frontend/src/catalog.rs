@@ -6,6 +6,7 @@ use axum::{
     extract::{Query, State},
     response::{IntoResponse, Response},
 };
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use http::{
     HeaderMap,
     header::{CACHE_CONTROL, CONTENT_TYPE},
@@ -14,7 +15,7 @@ use serde::Serialize;
 use stoa_shared::{
     module::{ModulePath, Version},
     policy::Anonymous,
-    storage::{KeyPrefix, StorageError},
+    storage::{KeyPrefix, StorageError, StorageKey},
 };
 
 use crate::{
@@ -72,20 +73,43 @@ async fn page(frontend: &Frontend, asked: &HashMap<String, String>) -> Result<Pa
     let asked = |name: &str| asked.get(name).map(String::as_str).filter(|value| !value.is_empty());
     let size = asked("pagesize").map_or(Ok(PAGE), page_size)?;
     let prefix = KeyPrefix::catalog();
-    let mut after = asked("token").map(|token| format!("{}{token}", prefix.as_str()));
-    let mut modules = Vec::new();
+    let mut after = asked("token").map(|token| place(&prefix, token)).transpose()?;
+    // What became private after it was stored still lies among the public modules.
+    let private = &frontend.settings.policy.private;
+    let mut modules: Vec<Stored> = Vec::new();
     loop {
-        let wanted = size - modules.len();
-        let listed = frontend.storage.list(&prefix, after.as_deref(), wanted).await;
+        // One more than fits tells whether there is a next page.
+        let listed = frontend.storage.list(&prefix, after.as_deref(), size + 1).await;
         let listed = listed.map_err(|error: StorageError| ApiError::storage("catalog", error))?;
-        modules.extend(listed.keys.iter().filter_map(|key| stored(&prefix, key)));
+        let stored = listed.keys.iter().filter_map(|key| stored(&prefix, key));
+        for stored in stored.filter(|stored| !private.contains(&stored.module)) {
+            if modules.len() == size {
+                let next = modules.last().map(|last| token(&prefix, last));
+                return Ok(Page { modules, next });
+            }
+            modules.push(stored);
+        }
         after = listed.next;
-        if after.is_none() || modules.len() == size {
-            break;
+        if after.is_none() {
+            return Ok(Page { modules, next: None });
         }
     }
-    let next = after.and_then(|key| Some(key.strip_prefix(prefix.as_str())?.to_owned()));
-    Ok(Page { modules, next })
+}
+
+/// What stands in a URL for the place behind `last`.
+fn token(prefix: &KeyPrefix, last: &Stored) -> String {
+    let key = StorageKey::catalog_entry(&last.module, &last.version);
+    let name = key.as_str().strip_prefix(prefix.as_str()).unwrap_or_default();
+    URL_SAFE_NO_PAD.encode(name)
+}
+
+/// The key behind which the page begins that `token` stands for.
+fn place(prefix: &KeyPrefix, token: &str) -> Result<String, ApiError> {
+    let name = URL_SAFE_NO_PAD.decode(token).ok().and_then(|name| String::from_utf8(name).ok());
+    let key = name.map(|name| format!("{}{name}", prefix.as_str()));
+    key.filter(|key| stored(prefix, key).is_some()).ok_or_else(|| {
+        ApiError::new(Trouble::BadParameter, "token: expected the `next` of another page")
+    })
 }
 
 fn page_size(text: &str) -> Result<usize, ApiError> {
@@ -108,8 +132,6 @@ fn stored(prefix: &KeyPrefix, key: &str) -> Option<Stored> {
 
 #[cfg(test)]
 mod tests {
-    use stoa_shared::storage::StorageKey;
-
     use super::*;
 
     #[test]
@@ -121,6 +143,21 @@ mod tests {
         assert_eq!(stored(&KeyPrefix::catalog(), key.as_str()), Some(expected));
         for other in ["_stoa/catalog/", "_stoa/catalog/x.json", "_stoa/other/a.b/@v/v1.0.0.json"] {
             assert_eq!(stored(&KeyPrefix::catalog(), other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn a_token_survives_a_url_and_is_none_of_anybodys_making() {
+        let prefix = KeyPrefix::catalog();
+        let (module, version) = ("example.com/Mod", "v2.0.0+incompatible");
+        let last = Stored { module: module.parse().unwrap(), version: version.parse().unwrap() };
+        let token = token(&prefix, &last);
+        assert!(token.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)));
+        let key = StorageKey::catalog_entry(&last.module, &last.version);
+        assert_eq!(place(&prefix, &token).unwrap(), key.as_str());
+        let nowhere = URL_SAFE_NO_PAD.encode("../x");
+        for bad in ["example.com/!mod/@v/v1.0.0.json", "a", &nowhere] {
+            assert!(place(&prefix, bad).is_err(), "{bad}");
         }
     }
 

@@ -41,6 +41,9 @@ pub(crate) enum Trouble {
     Invalid,
     /// It is not here, and nobody is asked: HEAD, `Disable-Module-Fetch`, or policy.
     NotStored,
+    /// It is private and not here, and nobody can be asked: whether it is anywhere is not
+    /// known, and the next proxy must not hear its name.
+    OutOfReach,
     /// Neither GET nor HEAD.
     MethodNotAllowed,
     /// A parameter of the query is none.
@@ -102,6 +105,7 @@ impl Trouble {
             Absent => (NOT_FOUND, None, "public, max-age=10", Level::DEBUG),
             Invalid => (NOT_FOUND, None, "public, max-age=10", Level::DEBUG),
             NotStored => (NOT_FOUND, None, NEVER, Level::DEBUG),
+            OutOfReach => ((UNAVAILABLE, "not stored"), Some("60"), NEVER, Level::INFO),
             MethodNotAllowed => {
                 ((StatusCode::METHOD_NOT_ALLOWED, "method not allowed"), None, NEVER, Level::DEBUG)
             }
@@ -164,11 +168,12 @@ impl ApiError {
         Self::new(Trouble::Unauthorised, message)
     }
 
-    /// Nobody gets `subject`.
-    pub(crate) fn excluded(subject: &str, exclusion: &Exclusion) -> Self {
+    /// Nobody gets `subject`. After a 404 the go command would take a private one's name
+    /// to the next proxy.
+    pub(crate) fn excluded(subject: &str, exclusion: &Exclusion, is_private: bool) -> Self {
         let trouble = match exclusion.look() {
-            Look::Refuse => Trouble::Refused,
-            Look::Absent => Trouble::NotStored,
+            Look::Absent if !is_private => Trouble::NotStored,
+            Look::Absent | Look::Refuse => Trouble::Refused,
         };
         let reason = exclusion.reason().map_or(String::new(), |reason| format!(": {reason}"));
         Self::new(trouble, format!("{subject}: excluded here{reason}"))
@@ -216,7 +221,7 @@ impl ApiError {
             MethodNotAllowed | BadParameter | Unauthorised | Refused => Outcome::Refused,
             WaitOver | Stopping => Outcome::Timeout,
             OriginUnavailable | OriginTimeout | Internal | StorageUnavailable
-            | QueueUnavailable | Damaged | Loop | RegistryDown => Outcome::Error,
+            | QueueUnavailable | Damaged | Loop | RegistryDown | OutOfReach => Outcome::Error,
         }
     }
 
@@ -297,6 +302,7 @@ mod tests {
             (Absent, 404, "not found", None, Outcome::NotFound),
             (Invalid, 404, "not found", None, Outcome::NotFound),
             (NotStored, 404, "not found", None, Outcome::NotFound),
+            (OutOfReach, 503, "not stored", Some("60"), Outcome::Error),
             (MethodNotAllowed, 405, "method not allowed", None, Outcome::Refused),
             (BadParameter, 400, "bad request", None, Outcome::Refused),
             (Unauthorised, 401, "key required", None, Outcome::Refused),

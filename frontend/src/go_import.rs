@@ -3,12 +3,15 @@
 
 use axum::response::{IntoResponse, Response};
 use http::{
-    HeaderMap, Request,
+    HeaderMap, HeaderValue, Request,
     header::{CACHE_CONTROL, CONTENT_TYPE},
 };
 use stoa_shared::module::ModulePath;
 
-use crate::operations::{base_url, escaped};
+use crate::{
+    error::PRIVATE,
+    operations::{base_url, escaped},
+};
 
 /// The module that the request wants to know the home of, if it is such a request.
 pub(crate) fn asked<B>(request: &Request<B>) -> Option<ModulePath> {
@@ -19,7 +22,12 @@ pub(crate) fn asked<B>(request: &Request<B>) -> Option<ModulePath> {
 }
 
 /// The page for `module`, whose home is this deployment.
-pub(crate) fn page(public_url: Option<&str>, headers: &HeaderMap, module: &ModulePath) -> Response {
+pub(crate) fn page(
+    public_url: Option<&str>,
+    headers: &HeaderMap,
+    module: &ModulePath,
+    is_private: bool,
+) -> Response {
     let base = escaped(&base_url(public_url, headers));
     // A module path has no character that HTML would need escaped.
     let body = format!(
@@ -27,8 +35,10 @@ pub(crate) fn page(public_url: Option<&str>, headers: &HeaderMap, module: &Modul
          <meta name=\"go-import\" content=\"{module} mod {base}\">\n\
          </head><body>{module}</body></html>\n"
     );
-    let headers =
-        [(CONTENT_TYPE, "text/html; charset=utf-8"), (CACHE_CONTROL, "public, max-age=60")];
+    let cache_control =
+        if is_private { PRIVATE } else { HeaderValue::from_static("public, max-age=60") };
+    let content_type = HeaderValue::from_static("text/html; charset=utf-8");
+    let headers = [(CONTENT_TYPE, content_type), (CACHE_CONTROL, cache_control)];
     (headers, body).into_response()
 }
 

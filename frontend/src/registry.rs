@@ -48,6 +48,21 @@ pub struct RegistrySettings {
     pub roots: Option<Vec<u8>>,
 }
 
+/// Why nobody is there, as far as is seen.
+#[derive(Debug, thiserror::Error)]
+enum Silence {
+    #[error("no answer within {} s", PATIENCE.as_secs())]
+    TooLong,
+    #[error("the request failed")]
+    Failed(#[source] reqwest::Error),
+    #[error(
+        "no connection by https: is it there, does it speak TLS, and is its certificate trusted here (STOA_CA_FILE)?"
+    )]
+    NoTls(#[source] reqwest::Error),
+    #[error("it answered {0}")]
+    Gone(StatusCode),
+}
+
 /// The registry that misses are redirected to.
 pub(crate) struct Registry {
     settings: RegistrySettings,
@@ -98,16 +113,21 @@ impl Registry {
         loop {
             let was_down = self.is_down.load(Ordering::Relaxed);
             // One failure may be a connection that was just being closed.
-            let is_down = !self.answers(&client).await && {
+            let mut answered = self.look(&client).await;
+            if answered.is_err() {
                 sleep(RETRY).await;
-                !self.answers(&client).await
-            };
+                answered = self.look(&client).await;
+            }
+            let is_down = answered.is_err();
             self.is_down.store(is_down, Ordering::Relaxed);
             self.metrics.upstream_up().set(i64::from(!is_down));
             let upstream = self.settings.public.as_str();
-            match (was_down, is_down) {
-                (false, true) => tracing::warn!(upstream, "the registry does not answer"),
-                (true, false) => tracing::info!(upstream, "the registry answers again"),
+            match (was_down, answered) {
+                (false, Err(silence)) => {
+                    let error: &dyn std::error::Error = &silence;
+                    tracing::warn!(upstream, error, "the registry does not answer");
+                }
+                (true, Ok(())) => tracing::info!(upstream, "the registry answers again"),
                 _ => {}
             }
             if is_down {
@@ -118,15 +138,22 @@ impl Registry {
         }
     }
 
-    /// Whether there is an answer that a server itself gives: any but those that stand for
-    /// "nobody is here".
-    async fn answers(&self, client: &Client) -> bool {
-        let request = client.head(self.settings.url.clone());
-        let request = request.header("disable-module-fetch", "true");
-        let answer = timeout(PATIENCE, request.send()).await;
+    /// Looks for an answer that a server itself gives: any but those that stand for "nobody
+    /// is here".
+    async fn look(&self, client: &Client) -> Result<(), Silence> {
+        let url = &self.settings.url;
+        let request = client.head(url.clone()).header("disable-module-fetch", "true");
+        let answer = timeout(PATIENCE, request.send()).await.map_err(|_| Silence::TooLong)?;
+        let answer = answer.map_err(|error| match url.scheme() {
+            "https" if error.is_connect() => Silence::NoTls(error),
+            _ => Silence::Failed(error),
+        })?;
         let gone =
             [StatusCode::BAD_GATEWAY, StatusCode::SERVICE_UNAVAILABLE, StatusCode::GATEWAY_TIMEOUT];
-        matches!(answer, Ok(Ok(answer)) if !gone.contains(&answer.status()))
+        if gone.contains(&answer.status()) {
+            return Err(Silence::Gone(answer.status()));
+        }
+        Ok(())
     }
 }
 
@@ -139,4 +166,47 @@ fn client(roots: Option<&[u8]>) -> Result<Client, reqwest::Error> {
         builder = builder.tls_certs_merge(Certificate::from_pem_bundle(pem)?);
     }
     builder.build()
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        net::TcpListener,
+    };
+
+    use super::*;
+
+    /// What is made of a server that sends `answer` to whoever connects.
+    async fn seen(scheme: &str, answer: &'static [u8]) -> Result<(), Silence> {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("{scheme}://{}", listener.local_addr().unwrap());
+        let server = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let _ = stream.read(&mut [0; 2048]).await.unwrap();
+            stream.write_all(answer).await.unwrap();
+        });
+        let settings = RegistrySettings {
+            url: url.parse().unwrap(),
+            public: url.parse().unwrap(),
+            wants_key: false,
+            has_substitute: false,
+            roots: None,
+        };
+        let registry = Registry::new(settings, Arc::default());
+        let seen = registry.look(&client(None).unwrap()).await;
+        server.await.unwrap();
+        seen
+    }
+
+    #[tokio::test]
+    async fn whoever_looks_hears_why_nobody_answers() {
+        const HERE: &[u8] = b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n";
+        const GONE: &[u8] = b"HTTP/1.1 502 Bad Gateway\r\ncontent-length: 0\r\n\r\n";
+        assert!(seen("http", HERE).await.is_ok());
+        let gone = seen("http", GONE).await.unwrap_err();
+        assert_eq!(gone.to_string(), "it answered 502 Bad Gateway");
+        let no_tls = seen("https", HERE).await.unwrap_err();
+        assert!(no_tls.to_string().contains("does it speak TLS"), "{no_tls}");
+    }
 }

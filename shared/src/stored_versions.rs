@@ -13,6 +13,16 @@ pub async fn stored_versions(
     storage: &dyn Storage,
     module: &ModulePath,
 ) -> Result<Vec<Version>, StorageError> {
+    let mut versions = visible_versions(storage, module).await?;
+    versions.retain(|version| !version.is_pseudo());
+    Ok(versions)
+}
+
+/// All visible versions in list order.
+pub async fn visible_versions(
+    storage: &dyn Storage,
+    module: &ModulePath,
+) -> Result<Vec<Version>, StorageError> {
     let prefix = KeyPrefix::versions(module);
     let mut versions = Vec::new();
     let mut after: Option<String> = None;
@@ -26,7 +36,6 @@ pub async fn stored_versions(
             break;
         }
     }
-    versions.retain(|version| !version.is_pseudo());
     versions.sort_unstable();
     Ok(versions)
 }
@@ -50,6 +59,7 @@ mod tests {
         storage.create(&half, Body::from(b"zip".to_vec())).await.unwrap();
         let stored = stored_versions(&storage, &module).await.unwrap();
         assert_eq!(stored, ["v1.0.0-RC.1", "v1.9.0", "v1.10.0"].map(version));
+        assert_eq!(visible_versions(&storage, &module).await.unwrap().len(), 4);
         let other = "example.com/other".parse().unwrap();
         assert!(stored_versions(&storage, &other).await.unwrap().is_empty());
     }

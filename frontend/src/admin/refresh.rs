@@ -1,6 +1,6 @@
 //! A module whose new tag cannot wait: asked for anew, by an operator or a forge's webhook.
 
-use std::{collections::HashMap, time::Duration};
+use std::collections::HashMap;
 
 use axum::{
     extract::{Query, State},
@@ -12,6 +12,7 @@ use stoa_shared::{
     answer::{Question, Value},
     config::NetworkMode,
     module::{ModulePath, Version},
+    policy::Download,
     queue::{Completion, JobKey, Lane, Task},
     request_id::RequestId,
 };
@@ -62,7 +63,17 @@ async fn refreshed(frontend: &Frontend, module: ModulePath) -> Result<Option<Ref
         let message = format!("{module}: this deployment is offline (STOA_NETWORK)");
         return Err(ApiError::new(Trouble::BadParameter, message));
     }
-    let holdings = frontend.holdings(settings.policy.private.contains(&module));
+    let policy = &settings.policy;
+    let is_private = policy.private.contains(&module);
+    if let Some(exclusion) = policy.exclude.find(&module, None) {
+        return Err(ApiError::excluded(module.as_str(), exclusion, is_private));
+    }
+    // Private modules have no download mode.
+    if !is_private && policy.download.find(&module, None) == Some(&Download::Nothing) {
+        let message = format!("{module}: its download mode is none (STOA_DOWNLOAD)");
+        return Err(ApiError::new(Trouble::BadParameter, message));
+    }
+    let holdings = frontend.holdings(is_private);
     let list = async || {
         let answer = read_answer(&*holdings.storage, &module, &Question::List).await;
         answer.map_err(|error| ApiError::storage(module.as_str(), error))
@@ -70,15 +81,18 @@ async fn refreshed(frontend: &Frontend, module: ModulePath) -> Result<Option<Ref
     let before = Marks::of(&list().await?);
     let mut completions = frontend.queue.completions();
     let job = holdings.job(Task::Refresh { module: module.clone() }, &RequestId::generate());
-    let (queue, lane, at_once) = (&*frontend.queue, Lane::Interactive, Duration::ZERO);
-    if !publish(queue, &job, lane, at_once, &frontend.health, &frontend.metrics).await {
+    let (queue, lane) = (&*frontend.queue, Lane::Interactive);
+    if !publish(queue, &job, lane, &frontend.health, &frontend.metrics).await {
         return Err(ApiError::queue_unavailable(module.as_str()));
     }
     // What is missed costs the wait and nothing else: storage is looked at in any case.
     let _ = timeout(settings.wait, completed(&mut completions, &job.key())).await;
     match ending(list().await?, before) {
         Some(Ending::Good(good)) => match good.value {
-            Value::Versions(versions) => Ok(Some(Refreshed { module, versions })),
+            Value::Versions(mut versions) => {
+                policy.exclude.retain_allowed(&module, &mut versions);
+                Ok(Some(Refreshed { module, versions }))
+            }
             Value::Version(_) => Ok(None),
         },
         Some(Ending::Failed(failure)) => Err(ApiError::failed(module.as_str(), &failure)),

@@ -37,6 +37,9 @@ pub(crate) struct Situation<'a> {
     /// none, to the registry: not from https to http, nor where a key is wanted that the
     /// client does not send there.
     pub(crate) client_can_follow: bool,
+    /// Whether some versions of the module are excluded: what is said of them elsewhere is
+    /// then to be looked at here.
+    pub(crate) is_filtered: bool,
 }
 
 /// What is asked for, and what of it is stored.
@@ -192,7 +195,13 @@ impl<'a> Situation<'a> {
         // Lists are not redirected where they are kept here.
         let is_kept = matches!(mode, Download::RedirectAndFill(_))
             && matches!(self.wanted, Wanted::Mutable(_));
-        if has_target && (is_kept || self.client_can_follow) { mode } else { WAIT }
+        if has_target && (is_kept || self.can_be_sent_on()) { mode } else { WAIT }
+    }
+
+    /// Whether the client can go elsewhere, and may take what it gets there as it is.
+    fn can_be_sent_on(&self) -> bool {
+        let is_filtered = self.is_filtered && matches!(self.wanted, Wanted::Mutable(_));
+        self.client_can_follow && !is_filtered
     }
 
     /// Whether a job would find nobody to ask.
@@ -222,7 +231,7 @@ impl<'a> Situation<'a> {
             Wanted::File { .. } if to.is_none() && self.is_cut_off() => Decision::RegistryDown,
             Wanted::File { .. } => Decision::Redirect { to, fill: true },
             // A job would be in vain, but another target may know.
-            Wanted::Mutable(_) if self.is_cut_off() && to.is_some() && self.client_can_follow => {
+            Wanted::Mutable(_) if self.is_cut_off() && to.is_some() && self.can_be_sent_on() => {
                 self.as_stored(Decision::Redirect { to, fill: false })
             }
             Wanted::Mutable(_) if self.is_cut_off() => self.as_stored(Decision::RegistryDown),

@@ -24,6 +24,7 @@ const TABLE: &str = "
     redirect           down          | 503      | serve     | absent | stored      | 503
     redirect           one-down      | wait     | serve+job | absent | wait/stored | wait/stored
     redirect           unfollowable  | wait     | serve+job | absent | wait/stored | wait/stored
+    redirect           filtered      | 307      | serve+job | absent | wait/stored | wait/stored
     redirect           unf.+down     | 503      | serve     | absent | stored      | 503
     ---
     redirect>          reachable     | 307>     | 307>      | 307>   | 307>        | 307>
@@ -46,6 +47,7 @@ const TABLE: &str = "
     redirect_and_fill> one-down      | 307>+job | serve+job | absent | 10s/stored  | 10s/stored
     redirect_and_fill> unfollowable  | wait     | serve+job | absent | 10s/stored  | 10s/stored
     redirect_and_fill> unf.+down     | 503      | serve     | absent | stored      | 503
+    redirect_and_fill> filt.+down    | 307>+job | serve     | absent | stored      | 503
     ---
     fill               reachable     | 404+job  | serve+job | absent | stored+job  | 404+job
     fill               no-registry   | 404+job  | serve+job | absent | stored+job  | 404+job
@@ -97,6 +99,7 @@ fn situation(download: Option<&Download>) -> Situation<'_> {
         download,
         upstream: Upstream::Reachable,
         client_can_follow: true,
+        is_filtered: false,
     }
 }
 
@@ -118,6 +121,8 @@ fn situations<'a>(download: &'a Download, circumstances: &str) -> Vec<Situation<
         "down" => vec![with(UPSTREAMS[2])],
         "one-down" => vec![with(UPSTREAMS[3])],
         "unfollowable" => vec![Situation { client_can_follow: false, ..with(UPSTREAMS[0]) }],
+        "filtered" => vec![Situation { is_filtered: true, ..with(UPSTREAMS[0]) }],
+        "filt.+down" => vec![Situation { is_filtered: true, ..with(UPSTREAMS[2]) }],
         "unf.+down" => vec![Situation { client_can_follow: false, ..with(UPSTREAMS[2]) }],
         "any-upstream" => anyhow(usual),
         "offline" => anyhow(Situation { is_offline: offline, ..usual }),
@@ -178,7 +183,7 @@ fn a_miss_becomes_what_the_table_says() {
         }
         rows += 1;
     }
-    assert_eq!(rows, 40);
+    assert_eq!(rows, 42);
 }
 
 /// Every situation there is, but for role and exclusion.

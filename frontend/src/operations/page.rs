@@ -9,7 +9,7 @@ use http::{
     header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, HOST, VARY},
 };
 
-use crate::state::Frontend;
+use crate::{access::forwarded_scheme, state::Frontend};
 
 /// HTML for browsers, text for everyone else.
 pub(crate) async fn start_page(State(frontend): State<Frontend>, headers: HeaderMap) -> Response {
@@ -31,7 +31,9 @@ pub(crate) fn base_url(public_url: Option<&str>, headers: &HeaderMap) -> String 
     }
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let host = text(HOST.as_str()).filter(|host| is_authority(host)).unwrap_or("localhost");
-    let scheme = if text("x-forwarded-proto") == Some("https") { "https" } else { "http" };
+    let is_https =
+        forwarded_scheme(headers).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https"));
+    let scheme = if is_https { "https" } else { "http" };
     format!("{scheme}://{host}")
 }
 

@@ -12,26 +12,25 @@ use http::HeaderValue;
 use jiff::Timestamp;
 use stoa_shared::{
     answer::{Good, Question, Value},
-    config::NetworkMode,
     metrics::{Endpoint, Outcome},
-    module::{ModulePath, Version, preferred},
+    module::ModulePath,
     protocol,
-    queue::Job,
-    storage::{StorageError, read_whole},
-    stored_versions::stored_versions,
 };
 
-use super::{Answered, Asked, JSON, TEXT, miss};
+use super::{
+    Answered, Asked, JSON, TEXT,
+    asking::{Asking, misfit},
+    miss,
+};
 use crate::{
-    decision::{Decision, Known, Otherwise, Wanted},
-    error::{ApiError, PRIVATE, Trouble},
+    decision::{Decision, Known, Wanted},
+    error::{ApiError, PRIVATE},
     freshness::{Standing, standing},
     holdings::Holdings,
     hot::Document,
     registry::Registry,
     state::Frontend,
-    versions::{ModuleVersion, read_answer},
-    waits,
+    versions::read_answer,
 };
 
 /// A stale answer is served from memory this long before storage is looked at again
@@ -51,19 +50,24 @@ pub(super) async fn serve(
 ) -> Answered {
     let module = &wanted.module;
     let (subject, settings) = (subject(module, &question), &frontend.settings);
-    let asking = Asking { frontend, asked, holdings, module, question, subject };
+    let version = match &question {
+        Question::Query(query) => query.as_version(),
+        _ => None,
+    };
+    let asking = Asking { frontend, asked, holdings, module, version, question, subject };
     let answer = read_answer(&*holdings.storage, module, &asking.question).await;
     let answer = answer.map_err(|error| asking.unreadable(error))?;
     let last = answer.good.clone();
-    let standing = match settings.network {
-        NetworkMode::Online => {
-            standing(answer, Timestamp::now(), settings.freshness, settings.negative)
-        }
-        // A copy may name versions that are not stored here.
-        NetworkMode::Offline => Standing::Unknown,
+    let standing = if asking.is_closed() {
+        // A copy may name versions that are not to be had.
+        Standing::Unknown
+    } else {
+        standing(answer, Timestamp::now(), settings.freshness, settings.negative)
     };
-    let decide =
-        |known| miss::decide(frontend, asked, holdings, module, None, Wanted::Mutable(known));
+    let decide = |known| {
+        let (version, wanted) = (asking.version.as_ref(), Wanted::Mutable(known));
+        miss::decide(frontend, asked, holdings, module, version, wanted)
+    };
     let known = match &standing {
         Standing::Fresh(..) => Known::Fresh,
         Standing::Stale(_) => Known::Stale,
@@ -99,7 +103,12 @@ pub(super) async fn serve(
     }
     let (outcome, good, usable) = match (decision, standing, stored) {
         (Decision::Serve { .. }, Standing::Fresh(good, left), _) => (Outcome::Hit, good, left),
-        (Decision::Serve { .. }, Standing::Stale(good), _) => (Outcome::Stale, good, STALE_PAUSE),
+        (Decision::Serve { refresh: true }, Standing::Stale(good), _) => {
+            (Outcome::Stale, good, STALE_PAUSE)
+        }
+        (Decision::Serve { refresh: false }, Standing::Stale(good), _) => {
+            (Outcome::Stale, asking.with_stored(good).await?, STALE_PAUSE)
+        }
         (Decision::FromStored { .. }, _, Some(good)) => (Outcome::Stale, good, STALE_PAUSE),
         (Decision::Absent, Standing::Remembered(failure), _) => {
             return Err(ApiError::failed(&asking.subject, &failure));
@@ -108,14 +117,14 @@ pub(super) async fn serve(
             let registry = frontend.registry.as_ref().map(Registry::public);
             return match to.or(registry) {
                 Some(to) => Ok((Outcome::Redirect, miss::redirect(to, wanted))),
-                None => Err(miss::refusal(&asking.subject, &Decision::RegistryDown)),
+                None => Err(asking.refusal(&Decision::RegistryDown)),
             };
         }
         (Decision::Wait { at_most, otherwise }, ..) => {
             let (outcome, good) = asking.wait(at_most, otherwise).await?;
             (outcome, good, STALE_PAUSE.min(settings.freshness))
         }
-        (decision, ..) => return Err(miss::refusal(&asking.subject, &decision)),
+        (decision, ..) => return Err(asking.refusal(&decision)),
     };
     let good = asking.allowed(good).await?;
     let (endpoint, content_type, body) = content(&asking.question, &asking.subject, good)?;
@@ -141,129 +150,6 @@ pub(super) async fn serve(
         frontend.hot.remember(&asked.path, Arc::new(document));
     }
     Ok((outcome, response.map(Body::new)))
-}
-
-/// One request for one answer.
-struct Asking<'a> {
-    frontend: &'a Frontend,
-    asked: &'a Asked,
-    holdings: &'a Holdings,
-    module: &'a ModulePath,
-    question: Question,
-    subject: String,
-}
-
-impl Asking<'_> {
-    /// Waits for the workers' answer. Where they have trouble, or none of them is there,
-    /// what is stored may have to do.
-    async fn wait(
-        &self,
-        at_most: Option<Duration>,
-        otherwise: Otherwise,
-    ) -> Result<(Outcome, Good), ApiError> {
-        let (waits, request) = (&self.holdings.waits, &self.asked.request);
-        let subject = &self.subject;
-        let trouble = match waits.outcome(self.module, &self.question, request, at_most).await {
-            Ok(waits::Outcome::Answered(good)) => {
-                return Ok((Outcome::Miss, Arc::unwrap_or_clone(good)));
-            }
-            Ok(waits::Outcome::Filled) => return Err(misfit(subject)),
-            Ok(waits::Outcome::StorageUnavailable(error)) => {
-                return Err(ApiError::storage(subject, error));
-            }
-            Ok(waits::Outcome::Failed(failure)) => {
-                self.frontend.heard_of(&failure);
-                let error = ApiError::failed(subject, &failure);
-                if failure.meaning.is_definite() {
-                    return Err(error);
-                }
-                error
-            }
-            Ok(waits::Outcome::QueueUnavailable) => ApiError::queue_unavailable(subject),
-            Err(over) => match at_most {
-                None => ApiError::wait_over(subject, over),
-                Some(at_most) => {
-                    let seconds = at_most.as_secs();
-                    let message = format!(
-                        "{subject}: the registry has not answered for {seconds} s; ask again in a while"
-                    );
-                    ApiError::new(Trouble::RegistryDown, message)
-                }
-            },
-        };
-        let stored = match otherwise {
-            Otherwise::Failure => None,
-            Otherwise::WhatIsStored => self.stored(None).await?,
-        };
-        stored.map(|good| (Outcome::Stale, good)).ok_or(trouble)
-    }
-
-    /// The answer as far as what is stored here gives one: versions that can be had
-    /// without asking anybody.
-    async fn stored(&self, last: Option<Good>) -> Result<Option<Good>, ApiError> {
-        let storage = &*self.holdings.storage;
-        if matches!(self.question, Question::List | Question::Latest) {
-            let stored = stored_versions(storage, self.module).await;
-            let mut versions = stored.map_err(|error| self.unreadable(error))?;
-            let exclude = &self.frontend.settings.policy.exclude;
-            exclude.retain_allowed(self.module, &mut versions);
-            if self.question == Question::List {
-                let at = Timestamp::now();
-                let good = Good { at, value: Value::Versions(versions.clone()) };
-                return Ok((!versions.is_empty()).then_some(good));
-            }
-            let has_compatible = versions.iter().any(|version| !version.is_incompatible());
-            if let Some(version) = preferred(&versions, has_compatible) {
-                return self.stored_info(version.clone()).await;
-            }
-        }
-        match last.map(|good| good.value) {
-            Some(Value::Version(info)) => self.stored_info(info.version).await,
-            _ => Ok(None),
-        }
-    }
-
-    /// The version's `.info`, if it is stored.
-    async fn stored_info(&self, version: Version) -> Result<Option<Good>, ApiError> {
-        let id = ModuleVersion { module: self.module.clone(), version };
-        let opened = self.holdings.versions.open_info(&id).await;
-        let Some((object, visible)) = opened.map_err(|error| self.unreadable(error))? else {
-            return Ok(None);
-        };
-        let read = read_whole(&id.info_key(visible.space), object).await;
-        let bytes = read.map_err(|error| self.unreadable(error))?;
-        let info = serde_json::from_slice(&bytes).map_err(|_| misfit(&self.subject))?;
-        Ok(Some(Good { at: Timestamp::now(), value: Value::Version(info) }))
-    }
-
-    /// The answer without what policy excludes.
-    async fn allowed(&self, good: Good) -> Result<Good, ApiError> {
-        let exclude = &self.frontend.settings.policy.exclude;
-        match good.value {
-            Value::Versions(mut versions) => {
-                exclude.retain_allowed(self.module, &mut versions);
-                Ok(Good { value: Value::Versions(versions), ..good })
-            }
-            Value::Version(info) => match exclude.find(self.module, Some(&info.version)) {
-                None => Ok(Good { value: Value::Version(info), ..good }),
-                Some(exclusion) => {
-                    let subject = format!("{}@{}", self.module, info.version);
-                    let is_latest = self.question == Question::Latest;
-                    let other = if is_latest { self.stored(None).await? } else { None };
-                    other.ok_or_else(|| ApiError::excluded(&subject, exclusion))
-                }
-            },
-        }
-    }
-
-    /// The job that finds the answer.
-    fn job(&self) -> Job {
-        self.holdings.job(self.question.task(self.module), &self.asked.request)
-    }
-
-    fn unreadable(&self, error: StorageError) -> ApiError {
-        ApiError::storage(&self.subject, error)
-    }
 }
 
 /// What a good answer is as a response body, and what asking for it counts as.
@@ -301,9 +187,4 @@ fn subject(module: &ModulePath, question: &Question) -> String {
         Question::Query(query) => format!("{module}@{query}"),
         Question::Fill(version) => format!("{module}@{version}"),
     }
-}
-
-/// The stored answer is of another kind than its question.
-fn misfit(subject: &str) -> ApiError {
-    ApiError::new(Trouble::Internal, format!("{subject}: the stored answer does not fit"))
 }

@@ -76,7 +76,7 @@ pub(super) async fn serve(
         miss::decide(frontend, asked, holdings, module, version, wanted)
     };
     if let refusal @ Decision::Refuse(_) = decide(true) {
-        return Err(miss::refusal(&serving.subject, &refusal));
+        return Err(serving.refusal(&refusal));
     }
     if let Some(response) = serving.stored().await? {
         return Ok((Outcome::Hit, response));
@@ -103,9 +103,10 @@ pub(super) async fn serve(
         }
         decision => {
             if decision == Decision::AbsentAndFill {
-                frontend.background.publish(serving.job());
+                serving.not_known_to_be_absent().await?;
+                frontend.background.fill_missing(serving.job());
             }
-            Err(miss::refusal(&serving.subject, &decision))
+            Err(serving.refusal(&decision))
         }
     }
 }
@@ -323,17 +324,24 @@ impl Serving<'_> {
 
     /// What a wait for a fill means for this request.
     fn filled(&self, outcome: Result<waits::Outcome, WaitOver>) -> Result<(), ApiError> {
-        match outcome.map_err(|over| ApiError::wait_over(&self.subject, over))? {
-            waits::Outcome::Filled | waits::Outcome::Answered(_) => Ok(()),
-            waits::Outcome::Failed(failure) => {
-                self.frontend.heard_of(&failure);
-                Err(ApiError::failed(&self.subject, &failure))
-            }
-            waits::Outcome::StorageUnavailable(error) => {
-                Err(ApiError::storage(&self.subject, error))
-            }
-            waits::Outcome::QueueUnavailable => Err(ApiError::queue_unavailable(&self.subject)),
+        miss::filled(self.frontend, &self.subject, outcome)
+    }
+
+    /// An error if it was found out a moment ago that there is none: that needs not be found
+    /// out again.
+    async fn not_known_to_be_absent(&self) -> Result<(), ApiError> {
+        let storage = &*self.holdings.storage;
+        let answer = read_answer(storage, &self.id.module, &self.id.question()).await;
+        let settings = &self.frontend.settings;
+        let (now, negative) = (Timestamp::now(), settings.negative);
+        match standing(self.storage(answer)?, now, settings.freshness, negative) {
+            Standing::Remembered(failure) => Err(ApiError::failed(&self.subject, &failure)),
+            _ => Ok(()),
         }
+    }
+
+    fn refusal(&self, decision: &Decision<'_>) -> ApiError {
+        miss::refusal(&self.subject, decision, self.holdings.is_private())
     }
 
     /// Sees to it that a version which was copied in gets its catalog entry. For small
@@ -375,24 +383,15 @@ impl Serving<'_> {
         });
     }
 
-    /// Sends the client on, and has the version filled behind its back. What was found
-    /// out a moment ago need not be found out by the client.
+    /// Sends the client on, and has the version filled behind its back.
     async fn redirect(&self, to: Option<&PublicUrl>, fill: bool) -> Answered {
         let registry = self.frontend.registry.as_ref().map(Registry::public);
         let Some(to) = to.or(registry) else {
-            return Err(miss::refusal(&self.subject, &Decision::RegistryDown));
+            return Err(self.refusal(&Decision::RegistryDown));
         };
         if fill {
-            let storage = &*self.holdings.storage;
-            let answer = read_answer(storage, &self.id.module, &self.id.question()).await;
-            let settings = &self.frontend.settings;
-            let (now, negative) = (Timestamp::now(), settings.negative);
-            if let Standing::Remembered(failure) =
-                standing(self.storage(answer)?, now, settings.freshness, negative)
-            {
-                return Err(ApiError::failed(&self.subject, &failure));
-            }
-            let delay = settings.redirected_fill_delay;
+            self.not_known_to_be_absent().await?;
+            let delay = self.frontend.settings.redirected_fill_delay;
             self.frontend.background.fill_behind_redirect(self.job(), delay);
         }
         let (module, version) = (self.id.module.clone(), self.id.version.clone());

@@ -19,6 +19,7 @@ use crate::{
     holdings::Holdings,
     registry::Registry,
     state::Frontend,
+    waits::{self, WaitOver},
 };
 
 /// What becomes of a request for a module, or a version of it, that the caller may see.
@@ -43,6 +44,7 @@ pub(super) fn decide<'a>(
         download,
         upstream: registry.map_or(Upstream::None, Registry::state),
         client_can_follow: can_follow(asked, download, registry),
+        is_filtered: settings.policy.exclude.excludes_some(module),
     })
 }
 
@@ -72,9 +74,9 @@ pub(super) fn hopeless(module: &ModulePath) -> Option<ApiError> {
 }
 
 /// What a client hears where a decision leaves it without an answer.
-pub(super) fn refusal(subject: &str, decision: &Decision<'_>) -> ApiError {
+pub(super) fn refusal(subject: &str, decision: &Decision<'_>, is_private: bool) -> ApiError {
     match decision {
-        Decision::Refuse(exclusion) => ApiError::excluded(subject, exclusion),
+        Decision::Refuse(exclusion) => ApiError::excluded(subject, exclusion, is_private),
         Decision::AbsentAndFill => {
             let message = format!("{subject}: not stored here yet, ask again in a while");
             ApiError::new(Trouble::NotStored, message)
@@ -85,11 +87,32 @@ pub(super) fn refusal(subject: &str, decision: &Decision<'_>) -> ApiError {
             );
             ApiError::new(Trouble::RegistryDown, message)
         }
+        Decision::NotStored(Because::Offline) if is_private => {
+            let message = format!("{subject}: private, and this proxy is offline");
+            ApiError::new(Trouble::OutOfReach, message)
+        }
         Decision::NotStored(Because::Offline) => not_stored(subject, "this proxy is offline"),
         Decision::NotStored(Because::Mode) => {
             not_stored(subject, "nothing is fetched for it: its download mode is none")
         }
         _ => not_stored(subject, "not to be fetched"),
+    }
+}
+
+/// What a wait for a fill means.
+pub(super) fn filled(
+    frontend: &Frontend,
+    subject: &str,
+    outcome: Result<waits::Outcome, WaitOver>,
+) -> Result<(), ApiError> {
+    match outcome.map_err(|over| ApiError::wait_over(subject, over))? {
+        waits::Outcome::Filled | waits::Outcome::Answered(_) => Ok(()),
+        waits::Outcome::Failed(failure) => {
+            frontend.heard_of(&failure);
+            Err(ApiError::failed(subject, &failure))
+        }
+        waits::Outcome::StorageUnavailable(error) => Err(ApiError::storage(subject, error)),
+        waits::Outcome::QueueUnavailable => Err(ApiError::queue_unavailable(subject)),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The GOPROXY protocol (go-modules §1): one handler for its whole URL space.
 
 mod answered;
+mod asking;
 pub(crate) mod conditional;
 mod file;
 mod miss;
@@ -189,13 +190,17 @@ fn admit<'a>(
 
 /// The page that says where the module can be had.
 fn home_page(frontend: &Frontend, asked: &Asked, module: &ModulePath) -> Response {
-    let excluded = frontend.settings.policy.exclude.find(module, None);
-    let excluded = excluded.map(|exclusion| ApiError::excluded(module.as_str(), exclusion));
+    let settings = &frontend.settings;
+    let is_private = settings.policy.private.contains(module);
+    let excluded = settings.policy.exclude.find(module, None);
+    let excluded = excluded.map(|it| ApiError::excluded(module.as_str(), it, is_private));
     match (excluded, admit(frontend, asked, module)) {
-        (Some(error), _) | (None, Err(error)) => error.respond(asked.is_head),
+        (Some(error), _) | (None, Err(error)) => {
+            error.about_private(is_private).respond(asked.is_head)
+        }
         (None, Ok(_)) => {
-            let public_url = frontend.settings.public_url.as_deref();
-            go_import::page(public_url, &asked.headers, module)
+            let public_url = settings.public_url.as_deref();
+            go_import::page(public_url, &asked.headers, module, is_private)
         }
     }
 }

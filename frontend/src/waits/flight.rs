@@ -115,7 +115,7 @@ impl Asking {
 
     async fn publish(&self) -> bool {
         let Parts { queue, health, metrics, .. } = &*self.parts;
-        publish(&**queue, &self.job, Lane::Interactive, Duration::ZERO, health, metrics).await
+        publish(&**queue, &self.job, Lane::Interactive, health, metrics).await
     }
 
     /// Returns when our job is announced as completed, or may have been.

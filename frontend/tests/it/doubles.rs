@@ -115,6 +115,8 @@ pub(crate) struct WatchedQueue {
     pub(crate) inner: EmbeddedQueue,
     pub(crate) published: Mutex<Vec<(JobKey, Lane)>>,
     pub(crate) is_down: AtomicBool,
+    /// It takes jobs and never says so.
+    pub(crate) is_stuck: AtomicBool,
     /// Completions get lost.
     pub(crate) is_mute: AtomicBool,
 }
@@ -129,6 +131,9 @@ impl Queue for WatchedQueue {
     ) -> Result<(), QueueError> {
         if self.is_down.load(Ordering::SeqCst) {
             return Err(QueueError::Unavailable { source: "no broker".into() });
+        }
+        if self.is_stuck.load(Ordering::SeqCst) {
+            return std::future::pending().await;
         }
         self.published.lock().unwrap().push((job.key(), lane));
         self.inner.publish_later(job, lane, delay).await

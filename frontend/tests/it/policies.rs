@@ -4,8 +4,8 @@ use http::Request;
 use stoa_frontend::{FrontendSettings, RegistrySettings};
 use stoa_shared::{
     answer::Question,
-    config::Role,
-    policy::{Anonymous, Policy},
+    config::{NetworkMode, Role},
+    policy::{Anonymous, Downloads, Policy},
 };
 
 use crate::{
@@ -158,6 +158,53 @@ async fn what_is_excluded_nobody_gets_also_if_it_is_stored() {
 }
 
 #[tokio::test]
+async fn lists_of_what_is_excluded_in_part_are_looked_at_here() {
+    let mut settings = settings(&[], &["example.com/old@<v1.2.0", "example.com/tag@v2.0.0"]);
+    settings.policy.download = Downloads::new(["redirect".parse().unwrap()]).unwrap();
+    let scene = Scene::with(settings).await;
+    scene.worker(Does::Answers(versions(&["v1.1.0", "v1.2.0"])));
+    assert_eq!(scene.get("/example.com/m/@v/list").await.status, 307);
+    assert_eq!(scene.get("/example.com/old/@v/list").await.text(), "v1.2.0\n");
+    // No version without +incompatible, and excluded all the same.
+    assert_eq!(scene.get("/example.com/tag/@v/v2.0.0.info").await.status, 403);
+    assert_eq!(scene.published(), ["Interactive list example.com/old"]);
+}
+
+#[tokio::test]
+async fn the_latest_is_the_highest_version_that_is_allowed() {
+    let module = "example.com/m";
+    let scene = Scene::with(settings(&[], &["example.com/m@v1.4.0"])).await;
+    scene.store_version(module, "v1.0.0", b"zip").await;
+    let list = good(seconds_ago(1), versions(&["v1.0.0", "v1.3.0", "v1.4.0"]));
+    scene.store_answer(module, &Question::List, list).await;
+    let latest = good(seconds_ago(1), version_info("v1.4.0"));
+    scene.store_answer(module, &Question::Latest, latest).await;
+    // Nobody may be asked.
+    let reply = scene.get_with("/example.com/m/@latest", "disable-module-fetch", "true").await;
+    assert_eq!(reply.text(), info("v1.0.0"));
+    scene.worker(Does::Fills);
+    assert_eq!(scene.get("/example.com/m/@latest").await.text(), info("v1.3.0"));
+    assert_eq!(scene.published(), ["Interactive fill example.com/m@v1.3.0"]);
+}
+
+#[tokio::test]
+async fn no_other_proxy_hears_of_a_private_module() {
+    let settings = settings(&["corp.example"], &["corp.example/gone=absent:moved"]);
+    let scene = Scene::with(FrontendSettings { network: NetworkMode::Offline, ..settings }).await;
+    for path in [SECRET, "/corp.example/secret/@v/list", "/corp.example/secret/@latest"] {
+        let reply = scene.get(path).await;
+        assert_eq!(reply.status, 503, "{path}");
+        assert!(reply.text().ends_with("private, and this proxy is offline"), "{}", reply.text());
+    }
+    for path in ["/corp.example/gone/@v/v1.0.0.info", "/corp.example/gone?go-get=1"] {
+        let reply = scene.get(path).await;
+        assert_eq!((reply.status.as_u16(), reply.text().ends_with("moved")), (403, true), "{path}");
+        assert_eq!(reply.header("cache-control"), "private, no-store");
+    }
+    assert_eq!(scene.get(PUBLIC).await.status, 404);
+}
+
+#[tokio::test]
 async fn a_module_says_where_it_is_at_home() {
     let scene = Scene::with(settings(&["corp.example"], &[])).await;
     let ask = Request::get("/example.com/Mod?go-get=1").header("host", "go.example:3000");
@@ -165,41 +212,56 @@ async fn a_module_says_where_it_is_at_home() {
     assert_eq!(reply.header("content-type"), "text/html; charset=utf-8");
     let tag = r#"<meta name="go-import" content="example.com/Mod mod http://go.example:3000">"#;
     assert!(reply.text().contains(tag), "{}", reply.text());
+    assert_eq!(reply.header("cache-control"), "public, max-age=60");
+    let private = scene.get("/corp.example/secret?go-get=1").await;
+    assert_eq!(
+        (private.status.as_u16(), private.header("cache-control")),
+        (200, "private, no-store")
+    );
 }
 
 #[tokio::test]
 async fn the_catalog_lists_what_is_stored_page_by_page() {
     let scene = Scene::with(settings(&["corp.example/*"], &[])).await;
     assert_eq!(scene.get("/catalog").await.text(), r#"{"modules":[]}"#);
-    for module in ["example.com/Mod", "example.com/a/v2"] {
-        let versions =
-            if module.ends_with("v2") { ["v2.0.0", "v2.1.0"] } else { ["v1.0.0", "v1.1.0"] };
-        for version in versions {
-            scene.store_version(module, version, b"zip").await;
-        }
+    for (module, version) in [
+        // From before it became private.
+        ("corp.example/old", "v1.0.0"),
+        ("corp.example/old", "v1.1.0"),
+        ("example.com/Mod", "v1.0.0"),
+        ("example.com/Mod", "v1.1.0"),
+        ("example.com/a/v2", "v2.0.0"),
+        ("example.com/b", "v2.0.0+incompatible"),
+        ("example.com/b", "v2.1.0+incompatible"),
+        ("example.com/b", "v2.2.0+incompatible"),
+    ] {
+        scene.store_version(module, version, b"zip").await;
     }
     scene.worker(Does::Fills);
     assert_eq!(scene.get(SECRET).await.status, 200);
     let mut seen = Vec::new();
     let mut token = String::new();
-    loop {
-        let reply = scene.get(&format!("/catalog?pagesize=3&token={token}")).await;
+    for _ in 0..3 {
+        let reply = scene.get(&format!("/catalog?pagesize=2&token={token}")).await;
         let page: serde_json::Value = serde_json::from_slice(&reply.body).unwrap();
+        assert_eq!(page["modules"].as_array().unwrap().len(), 2);
         for entry in page["modules"].as_array().unwrap() {
             let text = |name: &str| entry[name].as_str().unwrap().to_owned();
             seen.push(format!("{}@{}", text("module"), text("version")));
         }
-        match page["next"].as_str() {
-            Some(next) => token = next.to_owned(),
-            None => break,
-        }
+        token = page["next"].as_str().unwrap_or_default().to_owned();
     }
+    assert_eq!(token, "");
     let expected = [
         "example.com/Mod@v1.0.0",
         "example.com/Mod@v1.1.0",
         "example.com/a/v2@v2.0.0",
-        "example.com/a/v2@v2.1.0",
+        "example.com/b@v2.0.0+incompatible",
+        "example.com/b@v2.1.0+incompatible",
+        "example.com/b@v2.2.0+incompatible",
     ];
     assert_eq!(seen, expected);
-    assert_eq!(scene.get("/catalog?pagesize=0").await.status, 400);
+    for bad in ["pagesize=0", "token=example.com/!mod/@v/v1.0.0.json"] {
+        assert_eq!(scene.get(&format!("/catalog?{bad}")).await.status, 400, "{bad}");
+    }
 }

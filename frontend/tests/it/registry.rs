@@ -8,6 +8,7 @@ use stoa_shared::{
     answer::{Meaning, Question},
     config::{NetworkMode, Role},
     policy::Downloads,
+    storage::{Storage, StorageKey},
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -16,7 +17,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    scene::{Scene, failed, fill, good, info, seconds_ago, until, versions},
+    scene::{Scene, failed, fill, good, info, seconds_ago, until, version_info, versions},
     worker::Does,
 };
 
@@ -118,6 +119,25 @@ async fn without_a_broker_redirects_go_out_unfilled_and_are_counted() {
 }
 
 #[tokio::test]
+async fn each_redirect_is_counted_that_no_fill_goes_with() {
+    let scene = Scene::with(proxy()).await;
+    scene.queue.is_stuck.store(true, Ordering::SeqCst);
+    for _ in 0..4 {
+        assert_eq!(scene.get(FILES[0]).await.status, 307);
+    }
+    until(async || scene.metric("stoa_unfilled_redirects_total").await == "4").await;
+    let refused = r#"stoa_published_jobs_total{lane="background",outcome="refused"}"#;
+    assert_eq!(scene.metric(refused).await, "1");
+    scene.queue.is_stuck.store(false, Ordering::SeqCst);
+    for _ in 0..2 {
+        assert_eq!(scene.get(FILES[0]).await.status, 307);
+        scene.until_published(1).await;
+    }
+    assert_eq!(scene.published(), [FILL]);
+    assert_eq!(scene.metric("stoa_unfilled_redirects_total").await, "4");
+}
+
+#[tokio::test]
 async fn who_cannot_follow_waits() {
     let http = Some(registry("http://registry.example"));
     let keyed = RegistrySettings { wants_key: true, ..registry("https://registry.example") };
@@ -186,6 +206,49 @@ async fn modes_say_what_becomes_of_a_miss() {
 }
 
 #[tokio::test]
+async fn where_nothing_is_fetched_the_list_is_what_is_stored() {
+    let mut settings = proxy();
+    settings.policy.download = downloads(&["none"]);
+    let scene = Scene::with(settings).await;
+    scene.store_version(MODULE, "v1.0.0", b"zip").await;
+    let list = good(seconds_ago(1), versions(&["v1.0.0", "v1.1.0"]));
+    scene.store_answer(MODULE, &Question::List, list).await;
+    let latest = good(seconds_ago(1), version_info("v1.1.0"));
+    scene.store_answer(MODULE, &Question::Latest, latest).await;
+    assert_eq!(scene.get(LIST).await.text(), "v1.0.0\n");
+    assert_eq!(scene.get(LATEST).await.text(), info("v1.0.0"));
+}
+
+#[tokio::test]
+async fn who_is_to_ask_again_hears_what_was_found_out_meanwhile() {
+    let mut settings = proxy();
+    settings.policy.download = downloads(&["fill"]);
+    let scene = Scene::with(settings).await;
+    let answer = failed(seconds_ago(1), Meaning::Absent, "unknown revision");
+    scene.store_answer(MODULE, &fill("v1.0.0-B"), answer).await;
+    let reply = scene.get(FILES[0]).await;
+    assert_eq!(reply.text(), "not found: example.com/Mod@v1.0.0-B: unknown revision");
+    assert_eq!(scene.published(), [] as [&str; 0]);
+}
+
+#[tokio::test]
+async fn a_version_that_was_to_be_mended_and_is_gone_is_filled() {
+    let mut settings = proxy();
+    settings.policy.download = downloads(&["fill"]);
+    let scene = Scene::with(settings).await;
+    scene.store_version(MODULE, "v1.0.0-B", b"the zip").await;
+    let (module, version) = (MODULE.parse().unwrap(), "v1.0.0-B".parse().unwrap());
+    let storage = &scene.storage.inner;
+    storage.delete(&StorageKey::catalog_entry(&module, &version)).await.unwrap();
+    assert_eq!(scene.get(FILES[2]).await.text(), "the zip");
+    scene.until_published(1).await;
+    storage.delete(&StorageKey::info(&module, &version)).await.unwrap();
+    assert_eq!(scene.get(FILES[0]).await.status, 404);
+    scene.until_published(2).await;
+    assert_eq!(scene.published(), [FILL, FILL]);
+}
+
+#[tokio::test]
 async fn offline_only_what_is_stored_is_there() {
     let scene = Scene::with(FrontendSettings { network: NetworkMode::Offline, ..proxy() }).await;
     scene.store_version(MODULE, "v1.0.0-B", b"the zip").await;
@@ -201,6 +264,23 @@ async fn offline_only_what_is_stored_is_there() {
         assert!(reply.text().ends_with("this proxy is offline"), "{}", reply.text());
     }
     assert_eq!(scene.published(), [] as [&str; 0]);
+}
+
+#[tokio::test]
+async fn offline_a_module_without_tags_has_an_empty_list_and_a_latest() {
+    let scene = Scene::with(FrontendSettings { network: NetworkMode::Offline, ..proxy() }).await;
+    let commit = "v0.0.0-20240501100000-0123456789ab";
+    scene.store_version(MODULE, commit, b"the zip").await;
+    let latest = good(seconds_ago(3600), version_info(commit));
+    scene.store_answer(MODULE, &Question::Latest, latest).await;
+    let list = scene.get(LIST).await;
+    assert_eq!((list.status.as_u16(), list.text()), (200, ""));
+    assert_eq!(scene.get(LATEST).await.text(), info(commit));
+    // Also where nothing else is known but that it was there.
+    let known = good(seconds_ago(3600), versions(&["v1.0.0"]));
+    scene.store_answer("example.com/known", &Question::List, known).await;
+    let list = scene.get("/example.com/known/@v/list").await;
+    assert_eq!((list.status.as_u16(), list.text()), (200, ""));
 }
 
 #[tokio::test]
@@ -231,6 +311,11 @@ async fn nobody_is_sent_to_a_registry_that_is_down() {
     let url = format!("http://{address}");
     let scene = Scene::with(FrontendSettings { registry: Some(registry(&url)), ..proxy() }).await;
     scene.store_version(MODULE, "v1.1.0", b"zip").await;
+    scene.store_version("example.com/old", "v1.1.0", b"zip").await;
+    let list = good(seconds_ago(3600), versions(&["v1.0.0", "v1.2.0-rc.1"]));
+    scene.store_answer("example.com/old", &Question::List, list).await;
+    let latest = good(seconds_ago(3600), version_info("v1.0.0"));
+    scene.store_answer("example.com/old", &Question::Latest, latest).await;
     let shutdown = CancellationToken::new();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let served = tokio::spawn(serve(scene.frontend.clone(), listener, None, shutdown.clone()));
@@ -242,6 +327,9 @@ async fn nobody_is_sent_to_a_registry_that_is_down() {
     // What is here is served, and is the list.
     assert_eq!(scene.get("/example.com/!mod/@v/v1.1.0.info").await.status, 200);
     assert_eq!(scene.get(LIST).await.text(), "v1.1.0\n");
+    let list = scene.get("/example.com/old/@v/list").await;
+    assert_eq!(list.text(), "v1.0.0\nv1.1.0\nv1.2.0-rc.1\n");
+    assert_eq!(scene.get("/example.com/old/@latest").await.text(), info("v1.1.0"));
 
     let registry = tokio::spawn(alive(TcpListener::bind(address).await.unwrap()));
     until(async || scene.get(FILES[0]).await.status == 307).await;
@@ -253,14 +341,18 @@ async fn nobody_is_sent_to_a_registry_that_is_down() {
 
 #[tokio::test]
 async fn a_module_whose_new_tag_cannot_wait_is_refreshed() {
-    let scene = Scene::with(FrontendSettings { wait: Duration::from_secs(20), ..proxy() }).await;
+    let mut settings = FrontendSettings { wait: Duration::from_secs(20), ..proxy() };
+    let exclude = ["example.com/evil", "example.com/Mod@v1.2.0"];
+    settings.policy.exclude = exclude.iter().map(|rule| rule.parse().unwrap()).collect();
+    settings.policy.download = downloads(&["example.com/none=none"]);
+    let scene = Scene::with(settings).await;
     let old = good(seconds_ago(1), versions(&["v1.0.0"]));
     scene.store_answer(MODULE, &Question::List, old).await;
     assert_eq!(scene.get(LIST).await.text(), "v1.0.0\n");
     let shutdown = CancellationToken::new();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let served = tokio::spawn(serve(scene.frontend.clone(), listener, None, shutdown.clone()));
-    scene.worker(Does::Answers(versions(&["v1.0.0", "v1.1.0"])));
+    scene.worker(Does::Answers(versions(&["v1.0.0", "v1.1.0", "v1.2.0"])));
     let refresh = |module: &str| Request::post(format!("/admin/refresh?module={module}"));
     let reply = scene.operate(refresh(MODULE)).await;
     assert_eq!(reply.text(), r#"{"module":"example.com/Mod","versions":["v1.0.0","v1.1.0"]}"#);
@@ -270,6 +362,10 @@ async fn a_module_whose_new_tag_cannot_wait_is_refreshed() {
     for bad in ["", "no-dot", "a.b/../c"] {
         assert_eq!(scene.operate(refresh(bad)).await.status, 400, "{bad}");
     }
+    // What nobody is asked about.
+    assert_eq!(scene.operate(refresh("example.com/evil")).await.status, 403);
+    assert_eq!(scene.operate(refresh("example.com/none")).await.status, 400);
+    assert_eq!(scene.published().len(), 1);
     shutdown.cancel();
     served.await.unwrap();
 }

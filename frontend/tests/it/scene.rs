@@ -87,6 +87,7 @@ impl Scene {
             inner: queue,
             published: Mutex::default(),
             is_down: AtomicBool::new(false),
+            is_stuck: AtomicBool::new(false),
             is_mute: AtomicBool::new(false),
         });
         let frontend = Frontend::new(

@@ -162,6 +162,7 @@ settings! {
 
     /// How long a fill that nobody waits for holds back before it asks the upstream: the
     /// client was sent there, and what it asks for is there to be fetched once it has got it.
+    /// With RabbitMQ it is rounded up to the next of 1, 2, 5, 30, 60, 120 and 600 seconds.
     UPSTREAM_DELAY { "STOA_UPSTREAM_DELAY", Some("upstream_delay"), Text("2s"), example: "5s", Single }
 
     /// Whether workers fetch anything: `online`, or `offline` to serve what is stored and

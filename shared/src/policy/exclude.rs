@@ -68,6 +68,15 @@ impl Exclusions {
         (!decisive.pattern.is_exception()).then_some(&decisive.exclusion)
     }
 
+    /// Whether some versions of the module are excluded.
+    pub fn excludes_some(&self, module: &ModulePath) -> bool {
+        let mut rules = self.0.iter().filter(|rule| rule.pattern.names(module));
+        // An exception for all versions leaves nothing to the rules behind it.
+        let decisive = rules
+            .find(|ExclusionRule { pattern, .. }| !(pattern.is_exception() && pattern.has_range()));
+        decisive.is_some_and(|rule| !rule.pattern.is_exception())
+    }
+
     /// Takes out of a list those versions that are excluded, so that nobody is offered
     /// what is refused afterwards.
     pub fn retain_allowed(&self, module: &ModulePath, versions: &mut Vec<Version>) {
@@ -199,6 +208,16 @@ mod tests {
             let found = exclusions.find(&module.parse().unwrap(), version.as_ref());
             let found = found.map(Exclusion::to_string);
             assert_eq!(found.as_deref(), expected, "{module} {version:?}");
+        }
+    }
+
+    #[test]
+    fn a_module_may_be_excluded_in_part() {
+        let exclusions = exclusions(&["!a.b/c", "!a.b/d@v1.0.0", "a.b/*@<v1.2.0", "x.y"]);
+        for (module, expected) in
+            [("a.b/c", false), ("a.b/d", true), ("a.b/e", true), ("x.y/z", true), ("o.p/q", false)]
+        {
+            assert_eq!(exclusions.excludes_some(&module.parse().unwrap()), expected, "{module}");
         }
     }
 
