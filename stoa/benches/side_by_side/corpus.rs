@@ -78,10 +78,9 @@ impl Corpus {
         self.root.join(&file.path)
     }
 
-    /// `module@version` of each zip, unescaped.
-    pub(crate) fn versions(&self) -> Vec<String> {
-        let zips = self.files.iter().filter_map(|file| file.path.strip_suffix(".zip"));
-        zips.map(|stem| unescape(&stem.replace("/@v/", "@"))).collect()
+    /// Each version as its files are called, without what tells them apart.
+    pub(crate) fn stems(&self) -> Vec<&str> {
+        self.files.iter().filter_map(|file| file.path.strip_suffix(".zip")).collect()
     }
 
     /// Offers the same bytes in another directory, without the module cache's own files.
@@ -110,6 +109,11 @@ fn collect(root: &Path, directory: &Path, files: &mut Vec<File>) -> Outcome<()> 
         }
     }
     Ok(())
+}
+
+/// `module@version` of a stem, unescaped.
+pub(crate) fn version(stem: &str) -> String {
+    unescape(&stem.replace("/@v/", "@"))
 }
 
 fn unescape(text: &str) -> String {

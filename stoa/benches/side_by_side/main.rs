@@ -3,7 +3,7 @@
 //!
 //! `cargo bench -p stoa --bench side_by_side` prints a table, ratios first, and writes
 //! `target/bench/result.json`. Words after `--` choose sections (`start`, `lists`, `warm`,
-//! `fills`, `fleet`, `fleet-streams`, `fleet-scale`, `client`, `cold-client`);
+//! `fills`, `fleet`, `fleet-streams`, `fleet-scale`, `client`, `proxy`);
 //! `STOA_BENCH=short` takes four minutes instead of fifteen, and `STOA_BENCH_PROGRAM` names
 //! another build of Stoa to measure. It needs go and git, and installs nginx and wrk; the
 //! corpus is downloaded once. Fleets need what `make bench` does first: the services, and
@@ -28,6 +28,7 @@ mod outcome;
 mod packages;
 mod plan;
 mod program;
+mod proxy;
 mod report;
 mod repositories;
 mod rounds;
@@ -66,7 +67,7 @@ const SECTIONS: [(&str, Section); 9] = [
     ("fleet-streams", fleet::measure_streams),
     ("fleet-scale", fleet::measure_scale),
     ("client", client::measure_warm),
-    ("cold-client", client::measure_cold),
+    ("proxy", proxy::measure),
 ];
 
 fn main() -> ExitCode {

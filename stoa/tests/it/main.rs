@@ -19,6 +19,7 @@ mod module_zip;
 mod oracle;
 mod page_server;
 mod proxy;
+mod static_tree;
 mod stoa_process;
 mod stories;
 

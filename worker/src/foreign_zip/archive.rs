@@ -5,9 +5,9 @@
 //! computed and rules applied here over exactly the entries that the go command will find
 //! in the central directory; a file in which other readers could find others is refused.
 
-use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 
-use flate2::read::DeflateDecoder;
+use flate2::{Decompress, FlushDecompress, Status};
 
 /// Bytes of the records' fixed parts.
 const END: usize = 22;
@@ -28,13 +28,16 @@ const DEFLATED: u16 = 8;
 /// Most bytes of the central directory, which is kept in memory: hundreds of thousands of
 /// files with long names.
 const DIRECTORY_BYTES: u64 = 64 << 20;
-/// Contents are read in pieces of this size.
+/// Contents are read and unpacked in pieces of this size.
 const PIECE: usize = 64 * 1024;
 
 /// An opened zip.
 pub(crate) struct Archive<R> {
-    reader: R,
+    reader: BufReader<R>,
     entries: Vec<Entry>,
+    /// What unpacking needs: most files are smaller than it, and a zip has thousands.
+    inflater: Decompress,
+    piece: Vec<u8>,
 }
 
 /// What the central directory says of one entry.
@@ -69,7 +72,8 @@ pub(crate) enum ArchiveError {
 
 impl<R: Read + Seek> Archive<R> {
     /// Reads the central directory, of at most `max_files` entries.
-    pub(crate) fn open(mut reader: R, max_files: u64) -> Result<Self, ArchiveError> {
+    pub(crate) fn open(reader: R, max_files: u64) -> Result<Self, ArchiveError> {
+        let mut reader = BufReader::with_capacity(PIECE, reader);
         let directory = find_directory(&mut reader)?;
         if directory.count > max_files {
             return Err(ArchiveError::TooManyFiles { limit: max_files });
@@ -78,7 +82,7 @@ impl<R: Read + Seek> Archive<R> {
             return Err(ArchiveError::Malformed("its directory is too large"));
         }
         reader.seek(SeekFrom::Start(directory.start))?;
-        let mut bytes = BufReader::new(reader.by_ref().take(directory.size));
+        let mut bytes = reader.by_ref().take(directory.size);
         // A count costs nothing to declare.
         let mut entries = Vec::new();
         for _ in 0..directory.count {
@@ -87,8 +91,8 @@ impl<R: Read + Seek> Archive<R> {
         if bytes.read(&mut [0])? > 0 {
             return Err(ArchiveError::Malformed("its directory has more entries than declared"));
         }
-        drop(bytes);
-        Ok(Self { reader, entries })
+        let (inflater, piece) = (Decompress::new(false), vec![0; PIECE]);
+        Ok(Self { reader, entries, inflater, piece })
     }
 
     /// The entries, in the directory's order.
@@ -103,37 +107,34 @@ impl<R: Read + Seek> Archive<R> {
         index: usize,
         output: &mut impl Write,
     ) -> Result<(), ArchiveError> {
-        let entry = &self.entries[index];
+        let Self { reader, entries, inflater, piece } = self;
+        let entry = &entries[index];
         let broken = |problem| ArchiveError::Entry { name: entry.name.clone(), problem };
         let mut header = [0; LOCAL];
-        self.reader.seek(SeekFrom::Start(entry.offset))?;
-        self.reader.read_exact(&mut header).map_err(cut_short)?;
+        let here = reader.stream_position()?;
+        reader.seek_relative(entry.offset.cast_signed() - here.cast_signed())?;
+        reader.read_exact(&mut header).map_err(cut_short)?;
         if u32_at(&header, 0) != LOCAL_SIGNATURE {
             return Err(broken("no content where the directory says"));
         }
-        let skipped = u64::from(u16_at(&header, 26)) + u64::from(u16_at(&header, 28));
-        self.reader.seek(SeekFrom::Start(entry.offset + LOCAL as u64 + skipped))?;
-        let compressed =
-            BufReader::with_capacity(PIECE, self.reader.by_ref().take(entry.compressed_size));
-        let mut content: Box<dyn Read + '_> = match entry.method {
-            STORED => Box::new(compressed),
-            DEFLATED => Box::new(DeflateDecoder::new(compressed)),
-            _ => return Err(broken("compressed in a way that the go command does not know")),
-        };
+        let skipped = i64::from(u16_at(&header, 26)) + i64::from(u16_at(&header, 28));
+        reader.seek_relative(skipped)?;
+        let mut compressed = reader.take(entry.compressed_size);
+        inflater.reset(false);
         let mut checksum = crc32fast::Hasher::new();
-        let mut piece = vec![0; PIECE];
         let mut size: u64 = 0;
         loop {
-            let read = match content.read(&mut piece) {
-                Ok(0) => break,
-                Ok(read) => read,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                // Of the decoder, which has no better kinds; a local disk's are others.
-                Err(error) if is_about_data(&error) => {
-                    return Err(broken("its compressed content is damaged"));
-                }
-                Err(error) => return Err(error.into()),
+            let read = match entry.method {
+                STORED => compressed.read(piece)?,
+                DEFLATED => match inflate(inflater, &mut compressed, piece)? {
+                    Some(read) => read,
+                    None => return Err(broken("its compressed content is damaged")),
+                },
+                _ => return Err(broken("compressed in a way that the go command does not know")),
             };
+            if read == 0 {
+                break;
+            }
             size += read as u64;
             if size > entry.size {
                 return Err(broken("larger than declared"));
@@ -148,6 +149,29 @@ impl<R: Read + Seek> Archive<R> {
             return Err(broken("its checksum is wrong"));
         }
         Ok(())
+    }
+}
+
+/// Unpacks the next piece of a deflated content: none of it at its end, `None` if it is
+/// damaged or cut short.
+fn inflate(
+    inflater: &mut Decompress,
+    compressed: &mut impl BufRead,
+    piece: &mut [u8],
+) -> io::Result<Option<usize>> {
+    loop {
+        let input = compressed.fill_buf()?;
+        let is_last = input.is_empty();
+        let (consumed, produced) = (inflater.total_in(), inflater.total_out());
+        let status = inflater.decompress(input, piece, FlushDecompress::None);
+        compressed.consume((inflater.total_in() - consumed) as usize);
+        let produced = (inflater.total_out() - produced) as usize;
+        match status {
+            Ok(Status::StreamEnd) => return Ok(Some(produced)),
+            Ok(_) if produced > 0 => return Ok(Some(produced)),
+            Ok(_) if !is_last => {}
+            Ok(_) | Err(_) => return Ok(None),
+        }
     }
 }
 
@@ -263,11 +287,6 @@ fn cut_short(error: io::Error) -> ArchiveError {
         io::ErrorKind::UnexpectedEof => ArchiveError::Malformed("it is cut short"),
         _ => ArchiveError::Io(error),
     }
-}
-
-fn is_about_data(error: &io::Error) -> bool {
-    use io::ErrorKind::{InvalidData, InvalidInput, UnexpectedEof};
-    matches!(error.kind(), InvalidData | InvalidInput | UnexpectedEof)
 }
 
 fn u16_at(bytes: &[u8], at: usize) -> u16 {

@@ -119,17 +119,17 @@ fn check_file(
     max_files: u64,
 ) -> Result<ModuleHash, BrokenZip> {
     let mut archive = Archive::open(file, max_files).map_err(BrokenZip::Archive)?;
-    let entries = archive.entries().to_vec();
     let mut rules = ForeignEntries::new(prefix);
     let mut root_go_mod = None;
     // All names and declared sizes before the first content.
-    for (index, entry) in entries.iter().enumerate() {
+    for (index, entry) in archive.entries().iter().enumerate() {
         if rules.add(&entry.name, entry.size)? == ForeignEntry::File("go.mod") {
             root_go_mod = Some(index);
         }
     }
+    drop(rules);
     let mut sum = H1Builder::new();
-    for index in 0..entries.len() {
+    for index in 0..archive.entries().len() {
         if root_go_mod == Some(index) {
             // Of bounded size by its rule.
             let mut content = Vec::new();

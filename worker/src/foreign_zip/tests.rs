@@ -126,6 +126,31 @@ fn contents_are_what_is_declared() {
 }
 
 #[test]
+fn contents_of_all_lengths_are_read_to_their_end() {
+    const FILE: &str = "example.com/m@v1.0.0/a";
+    let piece = 64 * 1024;
+    for length in [0, 1, piece - 1, piece, piece + 1, 3 * piece] {
+        for is_random in [false, true] {
+            let mut random = 1_u32;
+            let mut next = || {
+                random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                if is_random { (random >> 24) as u8 } else { b'x' }
+            };
+            let content: Vec<u8> = (0..length).map(|_| next()).collect();
+            let mut sum = H1Builder::new();
+            sum.add(FILE, Sha256::digest(&content).into()).unwrap();
+            let zip = zip_of(&[(FILE, &content)]);
+            assert_eq!(checked(&zip).unwrap(), sum.finish().to_string(), "{length} bytes");
+            // The end of a content is part of it, also where no byte is missing.
+            let at = central(&zip, FILE) + 20;
+            let compressed = u32::from_le_bytes(zip[at..at + 4].try_into().unwrap());
+            let short = patched(&zip, FILE, 20, &(compressed - 1).to_le_bytes());
+            assert!(checked(&short).unwrap_err().contains("damaged"), "{length} bytes");
+        }
+    }
+}
+
+#[test]
 fn a_bomb_is_put_out_before_it_is_read() {
     const BOMB: &str = "example.com/m@v1.0.0/bomb";
     let bomb = zip_of(&[(BOMB, &vec![0; 1 << 20])]);

@@ -56,7 +56,7 @@ pub(crate) fn measure(bench: &Bench) -> Outcome<Vec<Row>> {
 fn record(bench: &Bench, site: &Site, frontend: &StoaProcess, nginx: &Nginx) -> Outcome<()> {
     let _worker = site.worker(SLOTS)?;
     warm::compare(frontend.authority(), nginx.authority(), bench.corpus.files())?;
-    let (versions, started) = (bench.corpus.versions().len(), Instant::now());
+    let (versions, started) = (bench.corpus.stems().len(), Instant::now());
     loop {
         let recorded = site.bucket.count("_stoa/catalog/")?;
         if recorded >= versions {

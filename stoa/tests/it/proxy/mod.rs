@@ -6,6 +6,7 @@ mod flows;
 mod outage;
 mod private;
 mod recorder;
+mod static_upstream;
 
 use std::path::PathBuf;
 
