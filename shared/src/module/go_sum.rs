@@ -44,6 +44,11 @@ impl H1Builder {
         Self::default()
     }
 
+    /// The same, with room for so many.
+    pub fn with_capacity(files: usize) -> Self {
+        Self { files: Vec::with_capacity(files) }
+    }
+
     /// Adds a file: its full name in the zip, `M@V/path`, and the SHA-256 of its content.
     pub fn add(
         &mut self,

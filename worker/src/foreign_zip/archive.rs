@@ -83,8 +83,9 @@ impl<R: Read + Seek> Archive<R> {
         }
         reader.seek(SeekFrom::Start(directory.start))?;
         let mut bytes = reader.by_ref().take(directory.size);
-        // A count costs nothing to declare.
-        let mut entries = Vec::new();
+        // A count costs nothing to declare, so room is made for no more than fit in.
+        let most = directory.count.min(directory.size / CENTRAL as u64);
+        let mut entries = Vec::with_capacity(usize::try_from(most).unwrap_or_default());
         for _ in 0..directory.count {
             entries.push(read_entry(&mut bytes)?);
         }

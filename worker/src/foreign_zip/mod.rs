@@ -105,7 +105,7 @@ pub(crate) async fn check(
 /// The sum of a zip whose entries may be anything that all readers agree on.
 pub(crate) fn sum_of(file: impl Read + Seek) -> Result<ModuleHash, ArchiveError> {
     let mut archive = Archive::open(file, u64::MAX)?;
-    let mut sum = H1Builder::new();
+    let mut sum = H1Builder::with_capacity(archive.entries().len());
     for index in 0..archive.entries().len() {
         add(&mut sum, &mut archive, index, &mut io::sink())?;
     }
@@ -128,7 +128,7 @@ fn check_file(
         }
     }
     drop(rules);
-    let mut sum = H1Builder::new();
+    let mut sum = H1Builder::with_capacity(archive.entries().len());
     for index in 0..archive.entries().len() {
         if root_go_mod == Some(index) {
             // Of bounded size by its rule.
