@@ -20,7 +20,7 @@ enum Filled {
     Whole,
     /// All but the zip, of which it says why: a module cache that is served as it lies has
     /// many such versions. Nothing was stored yet.
-    WithoutZip(Documents, Failure),
+    WithoutZip(Box<(Documents, Failure)>),
 }
 
 impl Worker {
@@ -37,7 +37,8 @@ impl Worker {
         while let Some(source) = walk.next() {
             match self.fill_from(source, &claim, module, version).await {
                 Ok(Filled::Whole) => return Ok(()),
-                Ok(Filled::WithoutZip(documents, failure)) => {
+                Ok(Filled::WithoutZip(part)) => {
+                    let (documents, failure) = *part;
                     without_zip.get_or_insert(documents);
                     walk.note(failure);
                 }
@@ -97,7 +98,7 @@ impl Worker {
                 self.record_foreign(claim, module, documents, zip).await.map(|_| Filled::Whole)
             }
             Err(failure @ Failure::Upstream(GoProxyError::Absent { .. })) => {
-                Ok(Filled::WithoutZip(documents, failure))
+                Ok(Filled::WithoutZip(Box::new((documents, failure))))
             }
             Err(failure) => Err(failure),
         }
