@@ -188,3 +188,25 @@ impl Worker {
         })
     }
 }
+
+#[cfg(test)]
+impl WorkerSettings {
+    /// A worker that asks repositories alone, without credentials.
+    pub(crate) fn for_tests() -> Self {
+        Self {
+            egress: EgressConfig::default(),
+            git: GitConfig::default(),
+            repositories: RepositoryLimits {
+                refs_freshness: Duration::from_secs(10),
+                refs_recheck: REFS_RECHECK,
+                snapshot_bytes: 1 << 20,
+            },
+            max_files: 100,
+            upstream: UpstreamChain::direct(),
+            deployment: "om".parse().expect("it is an id"),
+            network: NetworkMode::Online,
+            private: PrivateModules::default(),
+            credentials: Credentials::default(),
+        }
+    }
+}

@@ -46,6 +46,24 @@ impl Upstreams {
         Self(entries.map(|entry| (source(&entry.upstream), entry.fallback)).collect())
     }
 
+    /// What the first source says that has an answer, or why none has.
+    pub(crate) async fn first_answer<'a, T, A>(
+        &'a self,
+        ask: impl Fn(&'a Source) -> A,
+    ) -> Result<T, Failure>
+    where
+        A: Future<Output = Result<T, Failure>>,
+    {
+        let mut walk = self.walk();
+        while let Some(source) = walk.next() {
+            match ask(source).await {
+                Ok(answer) => return Ok(answer),
+                Err(failure) => walk.note(failure),
+            }
+        }
+        Err(walk.into_failure())
+    }
+
     /// From the first source on.
     pub(crate) fn walk(&self) -> Walk<'_> {
         Walk { rest: self.0.iter(), current: None, failure: None, is_over: false }

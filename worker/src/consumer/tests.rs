@@ -7,8 +7,6 @@ use std::{
 
 use async_trait::async_trait;
 use stoa_shared::{
-    config::{NetworkMode, UpstreamChain},
-    policy::PrivateModules,
     queue::{Completion, DeadLetter, Depth, EmbeddedQueue, JobKey, Lane},
     space::Space,
     storage::{DiskStorage, Storage},
@@ -18,12 +16,8 @@ use tokio::sync::broadcast::Receiver;
 use super::*;
 use crate::{
     claim::Claims,
-    credentials::Credentials,
-    egress::EgressConfig,
-    repository::RepositoryLimits,
     settings::WorkerSettings,
     troubled_storage::{TroubledStorage, Way},
-    vcs::git::GitConfig,
     workers::Sharing,
 };
 
@@ -152,21 +146,7 @@ impl Queue for Eventful {
 }
 
 fn workers(storage: Arc<dyn Storage>, sharing: Sharing) -> Arc<Workers> {
-    let settings = WorkerSettings {
-        egress: EgressConfig::default(),
-        git: GitConfig::default(),
-        repositories: RepositoryLimits {
-            refs_freshness: Duration::from_secs(10),
-            refs_recheck: Duration::from_secs(5),
-            snapshot_bytes: 1 << 20,
-        },
-        max_files: 100,
-        upstream: UpstreamChain::direct(),
-        deployment: "om".parse().unwrap(),
-        network: NetworkMode::Online,
-        private: PrivateModules::default(),
-        credentials: Credentials::default(),
-    };
+    let settings = WorkerSettings::for_tests();
     Arc::new(Workers::new(settings, storage, sharing, Arc::new(Metrics::new())).unwrap())
 }
 

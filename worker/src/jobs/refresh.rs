@@ -109,41 +109,19 @@ impl Worker {
         let question = Question::Query(query.clone());
         let Some(_claim) = self.claim_question(module, &question).await? else { return Ok(()) };
         self.may_fetch(format_args!("{module}@{query}"))?;
-        let mut walk = self.upstreams.walk();
-        while let Some(source) = walk.next() {
-            match self.query_from(source, module, query).await {
-                Ok(info) => {
-                    let value = Value::Version(info);
-                    return Ok(answers::store_good(&*self.storage, module, &question, value).await?);
-                }
-                Err(failure) => walk.note(failure),
-            }
-        }
-        Err(walk.into_failure())
+        let info = self.upstreams.first_answer(|source| self.query_from(source, module, query));
+        let value = Value::Version(info.await?);
+        Ok(answers::store_good(&*self.storage, module, &question, value).await?)
     }
 
     async fn list(&self, module: &ModulePath) -> Result<Vec<Version>, Failure> {
         self.may_fetch(module)?;
-        let mut walk = self.upstreams.walk();
-        while let Some(source) = walk.next() {
-            match self.list_from(source, module).await {
-                Ok(versions) => return Ok(versions),
-                Err(failure) => walk.note(failure),
-            }
-        }
-        Err(walk.into_failure())
+        self.upstreams.first_answer(|source| self.list_from(source, module)).await
     }
 
     async fn latest(&self, module: &ModulePath) -> Result<VersionInfo, Failure> {
         self.may_fetch(module)?;
-        let mut walk = self.upstreams.walk();
-        while let Some(source) = walk.next() {
-            match self.latest_from(source, module).await {
-                Ok(info) => return Ok(info),
-                Err(failure) => walk.note(failure),
-            }
-        }
-        Err(walk.into_failure())
+        self.upstreams.first_answer(|source| self.latest_from(source, module)).await
     }
 
     async fn list_from(

@@ -118,9 +118,6 @@ impl Recording<'_> {
     /// gives way to one that agrees with its own `.mod`: nothing has vouched for it.
     async fn is_visible(&self, has_zip: bool) -> Result<bool, Failure> {
         let (module, version) = (self.module, &self.info.version);
-        let entry = self.worker.entry(module, version).await?;
-        let is_provisional =
-            entry.is_some_and(|entry| entry.zip.is_none() && entry.zip_refusal.is_none());
         let own = (StorageKey::info(module, version), StorageKey::go_mod(module, version));
         let aside = (
             StorageKey::mod_only_info(module, version),
@@ -128,11 +125,11 @@ impl Recording<'_> {
         );
         let mut is_visible = false;
         for (info_key, go_mod_key) in [&own, &aside] {
-            if *info_key == aside.0 && is_provisional && has_zip {
-                continue;
-            }
             let storage = &*self.worker.storage;
             let Some((info, _)) = read_small(storage, info_key).await? else { continue };
+            if *info_key == aside.0 && has_zip && self.is_provisional().await? {
+                continue;
+            }
             is_visible |= *info_key == own.0;
             let info: VersionInfo = serde_json::from_slice(&info)
                 .map_err(|error| Failure::Internal(format!("{info_key}: {error}")))?;
@@ -145,6 +142,12 @@ impl Recording<'_> {
             }
         }
         Ok(is_visible)
+    }
+
+    /// Whether what lies aside does so only because there was no zip yet.
+    async fn is_provisional(&self) -> Result<bool, Failure> {
+        let entry = self.worker.entry(self.module, &self.info.version).await?;
+        Ok(entry.is_some_and(|entry| entry.zip.is_none() && entry.zip_refusal.is_none()))
     }
 
     /// What lies there. Looked at before the claim is checked: as long as that holds,

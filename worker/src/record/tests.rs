@@ -2,43 +2,23 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc};
 
 use stoa_shared::{
-    config::{NetworkMode, UpstreamChain},
     metrics::Metrics,
-    policy::PrivateModules,
     storage::{DiskStorage, Storage},
 };
 
 use super::*;
 use crate::{
     claim::{ClaimError, Claims},
-    credentials::Credentials,
-    egress::EgressConfig,
-    repository::RepositoryLimits,
     settings::{Origins, WorkerSettings},
     troubled_storage::{Stall, TroubledStorage},
-    vcs::git::GitConfig,
 };
 
 /// A worker whose claims hold whatever others do, as a paused one believes.
 fn worker(storage: Arc<dyn Storage>) -> Worker {
-    let settings = WorkerSettings {
-        egress: EgressConfig::default(),
-        git: GitConfig::default(),
-        repositories: RepositoryLimits {
-            refs_freshness: Duration::from_secs(10),
-            refs_recheck: Duration::from_secs(5),
-            snapshot_bytes: 1 << 20,
-        },
-        max_files: 100,
-        upstream: UpstreamChain::direct(),
-        deployment: "om".parse().unwrap(),
-        network: NetworkMode::Online,
-        private: PrivateModules::default(),
-        credentials: Credentials::default(),
-    };
+    let settings = WorkerSettings::for_tests();
     let metrics = Arc::new(Metrics::new());
     Worker::new(settings, Origins::Public, storage, Claims::alone(), metrics).unwrap()
 }
