@@ -34,6 +34,7 @@ pub async fn run(open: impl AsyncFn(&str) -> Arc<dyn Queue>) {
     a_released_job_comes_again_with_the_same_attempt(open("release").await).await;
     interactive_jobs_go_before_background_ones_and_older_ones_first(open("lanes").await).await;
     a_user_who_waits_for_a_background_job_lifts_it(open("lift").await).await;
+    a_user_does_not_wait_for_the_retry_of_a_background_job(open("hurry").await).await;
     a_job_for_later_is_delivered_after_its_delay(open("later").await).await;
     a_delivery_is_given_back_once(open("once").await).await;
     a_receive_that_is_dropped_loses_no_job(open("cancel").await).await;
@@ -241,6 +242,19 @@ pub async fn a_user_who_waits_for_a_background_job_lifts_it(queue: Arc<dyn Queue
         queue.acknowledge(delivery).await.unwrap();
     }
     assert!(rest.is_superset(&[job(1).key(), job(2).key()].into()), "{rest:?}");
+}
+
+/// What a worker tries again later, because nobody waited when it began, is tried at once
+/// for a user who has come since.
+pub async fn a_user_does_not_wait_for_the_retry_of_a_background_job(queue: Arc<dyn Queue>) {
+    queue.publish(&job(1), Lane::Background).await.unwrap();
+    let running = receive(&queue).await;
+    assert_eq!(running.lane, Lane::Background);
+    queue.publish(&job(1), Lane::Interactive).await.unwrap();
+    queue.retry(running, Duration::from_secs(3600), "absent").await.unwrap();
+    let delivery = receive(&queue).await;
+    assert_eq!((delivery.job.as_ref(), delivery.lane), (Ok(&job(1)), Lane::Interactive));
+    queue.acknowledge(delivery).await.unwrap();
 }
 
 /// A receipt that is not in hand is refused by every verdict, and the job stays.

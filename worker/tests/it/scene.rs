@@ -87,13 +87,19 @@ impl Scene {
         let before = self.answer(question).await;
         let mut published: Option<Instant> = None;
         until("something came of the job", async || {
+            // Looked at before it is published anew: a job that takes as long as that pause
+            // would run again each time.
+            let depth = self.queue.depth().await.unwrap();
+            let is_idle = depth.interactive + depth.background + depth.running == 0;
+            let is_over = published.is_some() && is_idle;
+            if is_over && (self.is_there(question).await || self.answer(question).await != before) {
+                return true;
+            }
             if published.is_none_or(|at| at.elapsed() > Duration::from_secs(1)) {
                 self.queue.publish(&job, Lane::Interactive).await.unwrap();
                 published = Some(Instant::now());
             }
-            let depth = self.queue.depth().await.unwrap();
-            let is_idle = depth.interactive + depth.background + depth.running == 0;
-            is_idle && (self.is_there(question).await || self.answer(question).await != before)
+            false
         })
         .await;
         self.answer(question).await

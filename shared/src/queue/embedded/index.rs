@@ -43,6 +43,8 @@ struct Entry {
     record: Record,
     key: Option<JobKey>,
     state: State,
+    /// The lane in which a consumer got it last.
+    handed_out_in: Lane,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -98,7 +100,8 @@ impl Index {
         if let Some(key) = &key {
             self.by_key.entry(key.clone()).or_insert(sequence);
         }
-        self.jobs.insert(sequence, Entry { record, key, state: State::Settling });
+        let handed_out_in = record.lane;
+        self.jobs.insert(sequence, Entry { record, key, state: State::Settling, handed_out_in });
         match due {
             None => self.make_ready(sequence),
             Some(due) => self.make_delayed(sequence, due),
@@ -152,6 +155,7 @@ impl Index {
         self.deliveries += 1;
         let (overdue, delivery) = (now + IN_HAND, self.deliveries);
         entry.state = State::Running { overdue, delivery };
+        entry.handed_out_in = lane;
         self.running.insert((overdue, sequence));
         Delivery {
             job: Job::from_message(&entry.record.message),
@@ -187,13 +191,17 @@ impl Index {
         }
     }
 
-    /// The job goes on as `record`, not before `due`.
+    /// The job goes on as `record`, not before `due`; at once, if a user has come to wait
+    /// for it since it was handed out as one that nobody waits for.
     pub(super) fn delay(&mut self, sequence: Sequence, mut record: Record, due: Instant) {
         if let Some(entry) = self.jobs.get_mut(&sequence) {
-            // A user may have come to wait for it in the meantime.
-            record.lane = record.lane.min(entry.record.lane);
+            record.lane = entry.record.lane;
+            let is_waited_for_now = record.lane < entry.handed_out_in;
             entry.record = record;
-            self.make_delayed(sequence, due);
+            match is_waited_for_now {
+                true => self.make_ready(sequence),
+                false => self.make_delayed(sequence, due),
+            }
         }
     }
 

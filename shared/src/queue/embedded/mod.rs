@@ -9,7 +9,8 @@
 //! it to its own lane if that goes first; a delayed one that a user now waits for is
 //! ready at once. A publish that finds its equal running is satisfied by that run: the
 //! publisher gets its completion, and the run's outcome is as fresh as one that waits
-//! for a stored answer is owed.
+//! for a stored answer is owed; but one of a user is not put off by what such a run does
+//! where nobody waits.
 
 mod files;
 mod index;
