@@ -1,7 +1,7 @@
 //! Access: who asks, as far as a request without a key tells, and what that entitles to.
 
 use http::{HeaderMap, HeaderName, header::VIA};
-use stoa_shared::policy::Anonymous;
+use stoa_shared::{policy::Anonymous, via::Via};
 
 use crate::settings::FrontendSettings;
 
@@ -52,12 +52,9 @@ pub(crate) fn forwarded_scheme(headers: &HeaderMap) -> Option<&str> {
     said.split(',').next().map(str::trim)
 }
 
-/// Whether the request has been at the `deployment` before: it goes round in a circle.
-pub(crate) fn has_been_at(headers: &HeaderMap, deployment: &str) -> bool {
-    let hops = headers.get_all(VIA).into_iter().filter_map(|value| value.to_str().ok());
-    // `1.1 name`, with a comment at most behind it (RFC 9110 §7.6.3).
-    let mut hops = hops.flat_map(|value| value.split(','));
-    hops.any(|hop| hop.split_whitespace().nth(1) == Some(deployment))
+/// The deployments that the request came by.
+pub(crate) fn via(headers: &HeaderMap) -> Via {
+    Via::of_headers(headers.get_all(VIA).into_iter().filter_map(|value| value.to_str().ok()))
 }
 
 #[cfg(test)]
@@ -102,15 +99,5 @@ mod tests {
         assert!(https(&[], Some("https://go.example")));
         assert!(!https(&[], Some("http://go.example")));
         assert!(!https(&[], None));
-    }
-
-    #[test]
-    fn a_request_that_comes_round_is_recognised() {
-        let been = |value: &'static str| has_been_at(&headers(&[("via", value)]), "om");
-        assert!(been("1.1 om"));
-        assert!(been("1.1 oa, 1.1 om (stoa)"));
-        assert!(!been("1.1 oma"));
-        assert!(!been("om"));
-        assert!(!has_been_at(&HeaderMap::new(), "om"));
     }
 }

@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use stoa_shared::{
     metrics::Metrics,
-    queue::{Job, Queue, Task},
-    request_id::RequestId,
+    queue::{Cause, Job, Queue, Task},
     space::Space,
     storage::Storage,
 };
@@ -48,8 +47,8 @@ impl Holdings {
     }
 
     /// A job about a module of the space.
-    pub(crate) fn job(&self, task: Task, request: &RequestId) -> Job {
-        Job::caused_by(request.clone(), task).in_space(self.space.clone())
+    pub(crate) fn job(&self, task: Task, cause: &Cause) -> Job {
+        Job::caused_by(cause.clone(), task).in_space(self.space.clone())
     }
 
     /// Whether only those may see an answer who were entitled to ask.

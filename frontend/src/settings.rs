@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use stoa_shared::{
     backends::{BackendError, root_certificates},
-    config::{Config, NetworkMode, Role, Secret, ZipDelivery},
+    config::{Config, DeploymentId, NetworkMode, Role, Secret, ZipDelivery},
     policy::{Anonymous, Policy},
 };
 
@@ -38,7 +38,7 @@ pub struct FrontendSettings {
     pub admin_token: Option<Secret>,
     /// This deployment among others: a request that has been here says so. Default:
     /// `stoa`.
-    pub deployment: String,
+    pub deployment: DeploymentId,
     /// The preset of policy. Default: a registry.
     pub role: Role,
     /// What is private, what is excluded, what a miss becomes. Default: as the role says.
@@ -80,7 +80,7 @@ impl FrontendSettings {
             public_url: config.public_url.as_ref().map(|url| url.as_str().to_owned()),
             zip_delivery: config.zip_delivery.clone(),
             admin_token: config.listeners.admin_token.clone(),
-            deployment: config.deployment.to_string(),
+            deployment: config.deployment.clone(),
             role: config.role,
             policy: config.policy.clone(),
             anonymous: config.anonymous,
@@ -104,7 +104,7 @@ impl Default for FrontendSettings {
             public_url: None,
             zip_delivery: ZipDelivery::Stream,
             admin_token: None,
-            deployment: "stoa".to_owned(),
+            deployment: "stoa".parse().expect("it is an id"),
             role: Role::Registry,
             policy: Policy::default(),
             anonymous: None,

@@ -28,3 +28,4 @@ pub mod stored_versions;
 pub mod telemetry;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+pub mod via;

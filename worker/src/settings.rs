@@ -166,22 +166,21 @@ impl Worker {
             credentials: credentials.clone().unwrap_or_default(),
             metrics: metrics.clone(),
         };
-        let proxies =
-            GoProxies::new(to_repositories.for_upstreams()?, &deployment, metrics.clone());
+        let proxies = GoProxies::new(to_repositories.for_upstreams()?, deployment, metrics.clone());
         let mut git = GitVcs::new(to_repositories, git, metrics.clone())?;
         if let Some(credentials) = credentials {
             git = git.with_credentials(credentials);
         }
         Ok(Self {
             origins,
-            locator: Locator::new(Arc::new(pages), rewrites),
+            locator: Arc::new(Locator::new(Arc::new(pages), rewrites)),
             repositories: Arc::new(Repositories::new(Arc::new(git), storage.clone(), repositories)),
-            upstreams: Upstreams::new(&upstream),
+            upstreams: Arc::new(Upstreams::new(&upstream)),
             proxies,
             network,
             private,
             storage,
-            claims,
+            claims: Arc::new(claims),
             refs_freshness,
             metrics,
             max_files,

@@ -80,7 +80,7 @@ async fn refreshed(frontend: &Frontend, module: ModulePath) -> Result<Option<Ref
     };
     let before = Marks::of(&list().await?);
     let mut completions = frontend.queue.completions();
-    let job = holdings.job(Task::Refresh { module: module.clone() }, &RequestId::generate());
+    let job = holdings.job(Task::Refresh { module: module.clone() }, &RequestId::generate().into());
     let (queue, lane) = (&*frontend.queue, Lane::Interactive);
     if !publish(queue, &job, lane, &frontend.health, &frontend.metrics).await {
         return Err(ApiError::queue_unavailable(module.as_str()));

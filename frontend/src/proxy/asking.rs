@@ -54,9 +54,9 @@ impl Asking<'_> {
         at_most: Option<Duration>,
         otherwise: Otherwise,
     ) -> Result<(Outcome, Good), ApiError> {
-        let (waits, request) = (&self.holdings.waits, &self.asked.request);
+        let (waits, cause) = (&self.holdings.waits, &self.asked.cause);
         let subject = &self.subject;
-        let trouble = match waits.outcome(self.module, &self.question, request, at_most).await {
+        let trouble = match waits.outcome(self.module, &self.question, cause, at_most).await {
             Ok(waits::Outcome::Answered(good)) => {
                 return Ok((Outcome::Miss, Arc::unwrap_or_clone(good)));
             }
@@ -170,7 +170,7 @@ impl Asking<'_> {
             return Ok(stored);
         }
         let question = Question::Fill(version.clone());
-        let outcome = holdings.waits.outcome(module, &question, &asked.request, None).await;
+        let outcome = holdings.waits.outcome(module, &question, &asked.cause, None).await;
         miss::filled(frontend, &self.subject, outcome)?;
         self.stored_info(version).await
     }
@@ -221,7 +221,7 @@ impl Asking<'_> {
 
     /// The job that finds the answer.
     pub(super) fn job(&self) -> Job {
-        self.holdings.job(self.question.task(self.module), &self.asked.request)
+        self.holdings.job(self.question.task(self.module), &self.asked.cause)
     }
 
     pub(super) fn refusal(&self, decision: &Decision<'_>) -> ApiError {

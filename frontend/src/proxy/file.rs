@@ -87,13 +87,13 @@ pub(super) async fn serve(
     match decide(false) {
         Decision::Redirect { to, fill } => serving.redirect(to, fill).await,
         Decision::Wait { .. } => {
-            let (waits, request) = (&holdings.waits, &asked.request);
+            let (waits, cause) = (&holdings.waits, &asked.cause);
             let (module, question) = (&id.module, id.question());
-            serving.filled(waits.outcome(module, &question, request, None).await)?;
+            serving.filled(waits.outcome(module, &question, cause, None).await)?;
             // The fill was for the version; what it made of this file is seen now.
             let mut response = serving.stored().await?;
             if response.is_none() && file == File::Zip {
-                serving.filled(waits.zip_outcome(module, &question, request).await)?;
+                serving.filled(waits.zip_outcome(module, &question, cause).await)?;
                 response = serving.stored().await?;
             }
             match response {
@@ -142,7 +142,7 @@ impl Serving<'_> {
                     break;
                 }
                 let (waits, question) = (&self.holdings.waits, self.id.question());
-                let mended = waits.mended(&self.id.module, &question, &self.asked.request).await;
+                let mended = waits.mended(&self.id.module, &question, &self.asked.cause).await;
                 if mended.is_err() {
                     break;
                 }
@@ -406,7 +406,7 @@ impl Serving<'_> {
     /// The job that fills the version.
     fn job(&self) -> Job {
         let task = self.id.question().task(&self.id.module);
-        self.holdings.job(task, &self.asked.request)
+        self.holdings.job(task, &self.asked.cause)
     }
 
     fn cache_control(&self) -> HeaderValue {

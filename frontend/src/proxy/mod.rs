@@ -17,12 +17,12 @@ use stoa_shared::{
     module::{ModulePath, Version},
     policy::Anonymous,
     protocol::{self, Request as Wanted},
-    request_id::RequestId,
+    queue::Cause,
 };
 
 use self::{file::File, tally::Tally};
 use crate::{
-    access::{Caller, has_been_at},
+    access::{Caller, via},
     error::{ApiError, Trouble},
     go_import,
     holdings::Holdings,
@@ -70,7 +70,7 @@ struct Asked {
     /// As it arrived, percent-encoded: memory is keyed by it.
     path: String,
     headers: HeaderMap,
-    request: RequestId,
+    cause: Cause,
     is_head: bool,
     /// Whether a job may be started for it.
     may_ask: bool,
@@ -87,7 +87,10 @@ impl Asked {
         Self {
             path: request.uri().path().to_owned(),
             headers: request.headers().clone(),
-            request: request.extensions().get().cloned().unwrap_or_else(RequestId::generate),
+            cause: Cause {
+                request: request.extensions().get().cloned(),
+                via: via(request.headers()),
+            },
             is_head,
             may_ask: !is_head && !disabled,
             caller: Caller::of(request.headers(), settings),
@@ -168,7 +171,7 @@ fn admit<'a>(
     module: &ModulePath,
 ) -> Result<&'a Holdings, ApiError> {
     let settings = &frontend.settings;
-    if has_been_at(&asked.headers, &settings.deployment) {
+    if asked.cause.via.contains(&settings.deployment) {
         let message = format!("{module}: the request has been at {} before", settings.deployment);
         return Err(ApiError::new(Trouble::Loop, message));
     }

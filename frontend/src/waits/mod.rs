@@ -25,8 +25,7 @@ use stoa_shared::{
     answer::{Failure, Good, Question},
     metrics::Metrics,
     module::ModulePath,
-    queue::{Job, JobKey, Queue},
-    request_id::RequestId,
+    queue::{Cause, Job, JobKey, Queue},
     space::Space,
     storage::{Storage, StorageError},
 };
@@ -123,12 +122,12 @@ impl Waits {
         &self,
         module: &ModulePath,
         question: &Question,
-        request: &RequestId,
+        cause: &Cause,
         at_most: Option<Duration>,
     ) -> Result<Outcome, WaitOver> {
         let longest = self.parts.wait;
         let wait = at_most.map_or(longest, |at_most| at_most.min(longest));
-        self.wait(module, question, Purpose::Find, request, wait).await
+        self.wait(module, question, Purpose::Find, cause, wait).await
     }
 
     /// The same for the zip of a version whose other files are there.
@@ -136,9 +135,9 @@ impl Waits {
         &self,
         module: &ModulePath,
         question: &Question,
-        request: &RequestId,
+        cause: &Cause,
     ) -> Result<Outcome, WaitOver> {
-        self.wait(module, question, Purpose::FindZip, request, self.parts.wait).await
+        self.wait(module, question, Purpose::FindZip, cause, self.parts.wait).await
     }
 
     /// Has a worker look after a version whose stored files do not fit together, and
@@ -147,9 +146,9 @@ impl Waits {
         &self,
         module: &ModulePath,
         question: &Question,
-        request: &RequestId,
+        cause: &Cause,
     ) -> Result<Outcome, WaitOver> {
-        self.wait(module, question, Purpose::Mend, request, self.parts.wait).await
+        self.wait(module, question, Purpose::Mend, cause, self.parts.wait).await
     }
 
     async fn wait(
@@ -157,11 +156,11 @@ impl Waits {
         module: &ModulePath,
         question: &Question,
         purpose: Purpose,
-        request: &RequestId,
+        cause: &Cause,
         wait: Duration,
     ) -> Result<Outcome, WaitOver> {
         let _waiting = Waiting::begin(&self.parts.metrics);
-        let flight = self.join(module, question, purpose, request);
+        let flight = self.join(module, question, purpose, cause);
         tokio::select! {
             biased;
             outcome = flight => Ok(outcome),
@@ -176,9 +175,9 @@ impl Waits {
         module: &ModulePath,
         question: &Question,
         purpose: Purpose,
-        request: &RequestId,
+        cause: &Cause,
     ) -> Flight {
-        let job = Job::caused_by(request.clone(), question.task(module));
+        let job = Job::caused_by(cause.clone(), question.task(module));
         let job = job.in_space(self.parts.space.clone());
         let key = (job.key(), purpose);
         let mut under_way = self.flights.lock();

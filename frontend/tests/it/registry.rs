@@ -285,7 +285,7 @@ async fn offline_a_module_without_tags_has_an_empty_list_and_a_latest() {
 
 #[tokio::test]
 async fn a_request_that_goes_round_in_a_circle_is_ended() {
-    let settings = FrontendSettings { deployment: "om".to_owned(), ..proxy() };
+    let settings = FrontendSettings { deployment: "om".parse().unwrap(), ..proxy() };
     let scene = Scene::with(settings).await;
     let reply = scene.get_with(FILES[0], "via", "1.1 oa, 1.1 om").await;
     assert_eq!(reply.status, 508);

@@ -6,9 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     module::{ModulePath, Version, VersionQuery},
-    request_id::RequestId,
     space::{ProjectId, Space},
 };
+
+use super::Cause;
 
 /// The version of the message format that this program reads, and writes where an older
 /// program would misunderstand the message.
@@ -24,8 +25,8 @@ pub struct Job {
     pub space: Space,
     /// What is to be done.
     pub task: Task,
-    /// The request that caused it, for the log; equal jobs may have different ones.
-    pub request: Option<RequestId>,
+    /// The request that caused it.
+    pub cause: Cause,
 }
 
 /// What is to be done. Every task is idempotent and may run again at any time.
@@ -89,12 +90,12 @@ pub enum JobError {
 impl Job {
     /// A job for `task` about a public module.
     pub fn new(task: Task) -> Self {
-        Self { space: Space::Public, task, request: None }
+        Self { space: Space::Public, task, cause: Cause::default() }
     }
 
     /// A job for `task` about a public module, that a request caused.
-    pub fn caused_by(request: RequestId, task: Task) -> Self {
-        Self { request: Some(request), ..Self::new(task) }
+    pub fn caused_by(cause: Cause, task: Task) -> Self {
+        Self { cause, ..Self::new(task) }
     }
 
     /// The same about the module in another space.
@@ -120,10 +121,10 @@ impl Job {
 
     /// The message that goes on the queue.
     pub fn to_message(&self) -> String {
-        let Self { space, task, request } = self;
+        let Self { space, task, cause } = self;
         let project = space.project();
         let format = if project.is_some() { FORMAT } else { PUBLIC_FORMAT };
-        serde_json::to_string(&Envelope { format, project, request: request.as_ref(), task })
+        serde_json::to_string(&Envelope { format, project, cause, task })
             .expect("identifiers always serialise")
     }
 
@@ -135,10 +136,10 @@ impl Job {
         if format > FORMAT {
             return Err(JobError::Newer { format });
         }
-        let Envelope { project, task, request, .. }: Envelope<Task, RequestId, ProjectId> =
+        let Envelope { project, task, cause, .. }: Envelope<Task, Cause, ProjectId> =
             serde_json::from_str(message).map_err(unreadable)?;
         let space = project.map_or(Space::Public, Space::Private);
-        Ok(Self { space, task, request })
+        Ok(Self { space, task, cause })
     }
 }
 
@@ -187,12 +188,12 @@ struct Header {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Envelope<T, R, P> {
+struct Envelope<T, C, P> {
     format: u32,
     #[serde(default = "none", skip_serializing_if = "Option::is_none")]
     project: Option<P>,
-    #[serde(default = "none", skip_serializing_if = "Option::is_none")]
-    request: Option<R>,
+    #[serde(flatten)]
+    cause: C,
     #[serde(flatten)]
     task: T,
 }
@@ -203,7 +204,10 @@ fn none<T>() -> Option<T> {
 
 #[cfg(test)]
 mod tests {
+    use std::str::FromStr as _;
+
     use super::*;
+    use crate::{request_id::RequestId, via::Via};
 
     fn fill() -> Job {
         Job::new(Task::Fill {
@@ -221,9 +225,19 @@ mod tests {
 
     #[test]
     fn the_request_travels_along_and_makes_no_other_job() {
-        let job = Job::caused_by("abc-1".parse().unwrap(), fill().task);
+        let job = Job::caused_by(RequestId::from_str("abc-1").unwrap().into(), fill().task);
         let message = job.to_message();
         insta::assert_snapshot!(message, @r#"{"format":1,"request":"abc-1","kind":"fill","module":"example.com/Mod","version":"v1.2.3"}"#);
+        assert_eq!(Job::from_message(&message), Ok(job.clone()));
+        assert_eq!(job.key(), fill().key());
+    }
+
+    #[test]
+    fn the_deployments_that_a_question_came_by_travel_along() {
+        let cause = Cause { request: None, via: Via::of_headers(["1.1 oa, 1.1 ob"]) };
+        let job = Job::caused_by(cause, fill().task);
+        let message = job.to_message();
+        insta::assert_snapshot!(message, @r#"{"format":1,"via":["oa","ob"],"kind":"fill","module":"example.com/Mod","version":"v1.2.3"}"#);
         assert_eq!(Job::from_message(&message), Ok(job.clone()));
         assert_eq!(job.key(), fill().key());
     }

@@ -3,6 +3,7 @@
 //!
 //! `contract` (feature `testing`) is the one suite that every implementation passes.
 
+mod cause;
 #[cfg(any(test, feature = "testing"))]
 pub mod contract;
 mod embedded;
@@ -15,6 +16,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use tokio::sync::broadcast;
 
+pub use cause::Cause;
 pub use embedded::EmbeddedQueue;
 pub use job::{Job, JobError, JobKey, Task};
 pub use rabbitmq::{RabbitConfig, RabbitConfigError, RabbitQueue};

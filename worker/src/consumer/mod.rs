@@ -104,7 +104,7 @@ impl Slot {
         // Of the highest level, so that lines of every level carry it.
         let span = tracing::error_span!(
             "job",
-            request.id = job.request.as_ref().map(RequestId::as_str),
+            request.id = job.cause.request.as_ref().map(RequestId::as_str),
             job.kind = job.task.kind(),
             job.space = %job.space,
             job.attempt = delivery.attempt,
@@ -176,9 +176,9 @@ impl Slot {
     /// Runs the job on a task of its own, so that a panic is a failure like any
     /// other; `None` if it was cut off by the end of the grace period.
     async fn run_job(&self, worker: &Arc<Worker>, job: &Job) -> Option<Result<(), Failure>> {
-        let (worker, task) = (worker.clone(), job.task.clone());
+        let (worker, job) = (worker.clone(), job.clone());
         let holders = self.holders.clone();
-        let running = async move { holders.run(worker.run(&task)).await };
+        let running = async move { holders.run(worker.run(&job)).await };
         let mut running = tokio::spawn(running.in_current_span());
         let cut_off = async {
             self.shutdown.cancelled().await;

@@ -248,7 +248,7 @@ async fn a_job_that_another_worker_is_at_gives_its_slot_back_at_once() {
     let workers = workers(storage.clone(), Sharing::Fleet);
     let worker = workers.of(&Space::Public).unwrap();
     let begun = Instant::now();
-    let failure = worker.run(&Task::Fill { module, version }).await.unwrap_err();
+    let failure = worker.run(&Job::new(Task::Fill { module, version })).await.unwrap_err();
     assert!(failure.is_out_of_turn(), "{failure}");
     // Less than somebody waits who has another thing to do.
     assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());

@@ -24,6 +24,7 @@ use stoa_shared::{
     module::{
         MAX_GO_MOD_SIZE, ModulePath, Version, VersionInfo, VersionQuery, declared_module_path, zip,
     },
+    via::Via,
 };
 use url::Url;
 
@@ -66,6 +67,8 @@ pub(crate) struct Server {
 #[derive(Debug, Clone)]
 pub(crate) struct GoProxies {
     egress: Egress,
+    deployment: DeploymentId,
+    /// What servers are told of who asks.
     via: HeaderValue,
     metrics: Arc<Metrics>,
 }
@@ -127,10 +130,14 @@ impl Server {
 
 impl GoProxies {
     /// Asks by `egress` in the name of a deployment.
-    pub(crate) fn new(egress: Egress, deployment: &DeploymentId, metrics: Arc<Metrics>) -> Self {
-        let via = HeaderValue::from_str(&format!("1.1 {deployment}"));
-        let via = via.expect("a deployment's id is a token");
-        Self { egress, via, metrics }
+    pub(crate) fn new(egress: Egress, deployment: DeploymentId, metrics: Arc<Metrics>) -> Self {
+        let via = passed_on(&Via::default(), &deployment);
+        Self { egress, deployment, via, metrics }
+    }
+
+    /// The same for a question that came from other deployments.
+    pub(crate) fn on_behalf_of(&self, via: &Via) -> Self {
+        Self { via: passed_on(via, &self.deployment), ..self.clone() }
     }
 
     /// The versions of the module: canonical, of its own major versions, in list order.
@@ -301,6 +308,11 @@ impl GoProxies {
         let reason = cleaned(&text, server.password.as_ref());
         Err(GoProxyError::of_status(server, status, &reason))
     }
+}
+
+fn passed_on(via: &Via, deployment: &DeploymentId) -> HeaderValue {
+    let value = HeaderValue::from_str(&via.passed_on_by(deployment));
+    value.expect("deployments' ids are tokens")
 }
 
 /// One question to one server.

@@ -14,7 +14,7 @@ const INFO: &str = "/go/example.com/!mod/@v/v1.0.0.info";
 fn proxies() -> GoProxies {
     let egress = EgressConfig { idle_timeout: Duration::from_millis(500), ..Default::default() };
     let egress = Egress::new(egress).unwrap();
-    GoProxies::new(egress, &"om".parse().unwrap(), Arc::default())
+    GoProxies::new(egress, "om".parse().unwrap(), Arc::default())
 }
 
 async fn serve(options: Options) -> (GitServer, Server) {

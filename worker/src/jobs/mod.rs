@@ -30,17 +30,18 @@ use crate::{
 
 pub(crate) use origin::Opened;
 
-/// What every job of one space needs; shared by all slots.
+/// What every job of one space needs; shared by all slots, and cheap to clone.
+#[derive(Clone)]
 pub struct Worker {
     pub(crate) origins: Origins,
     pub(crate) storage: Arc<dyn Storage>,
     /// Who is asked, in order.
-    pub(crate) upstreams: Upstreams,
+    pub(crate) upstreams: Arc<Upstreams>,
     pub(crate) proxies: GoProxies,
-    pub(crate) locator: Locator,
+    pub(crate) locator: Arc<Locator>,
     pub(crate) repositories: Arc<Repositories>,
     /// Whose turn it is to work on a version or a question.
-    pub(crate) claims: Claims,
+    pub(crate) claims: Arc<Claims>,
     /// An answer this young needs no new question: the listing of refs that it would be
     /// made from may be as old.
     pub(crate) refs_freshness: Duration,
@@ -58,7 +59,16 @@ const PATIENCE: Duration = Duration::from_secs(2);
 impl Worker {
     /// Runs one job. What comes of it is in storage then, but for a failure: whether that
     /// is an outcome yet is the consumer's verdict.
-    pub async fn run(&self, task: &Task) -> Result<(), Failure> {
+    pub async fn run(&self, job: &Job) -> Result<(), Failure> {
+        let Job { task, cause, .. } = job;
+        if cause.via.is_empty() {
+            return self.run_task(task).await;
+        }
+        let proxies = self.proxies.on_behalf_of(&cause.via);
+        Self { proxies, ..self.clone() }.run_task(task).await
+    }
+
+    async fn run_task(&self, task: &Task) -> Result<(), Failure> {
         if self.origins == Origins::Public && self.private.contains(task.module()) {
             // The job is older than the pattern: whoever asks now asks for the private one.
             let module = task.module();

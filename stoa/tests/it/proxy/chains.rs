@@ -1,5 +1,7 @@
 //! More than one proxy, side by side and one before the other, and other registries.
 
+use std::time::{Duration, Instant};
+
 use super::Deployment;
 use super::flows::same_files;
 use crate::fleet::module;
@@ -54,4 +56,22 @@ fn two_proxies_before_each_other_do_not_ask_for_ever() {
     for deployment in [&one, &other] {
         until("a worker has met itself", || deployment.worker.log().contains("508"));
     }
+}
+
+/// What the one waits for the other asks of the one: that it has been there is told along.
+#[test]
+fn two_proxies_that_wait_for_each_other_notice_at_once() {
+    let [a, b] = free_ports();
+    let at = |name: &str, own: &str, upstream: &str| {
+        let mut site = Deployment::site_of_proxy(name, &format!("http://{upstream}"));
+        site.set("STOA_LISTEN", own);
+        site.set("STOA_DOWNLOAD", "wait");
+        Deployment::start(site, name)
+    };
+    let (one, _other) = (at("circle-a", &a, &b), at("circle-b", &b, &a));
+    let begun = Instant::now();
+    let told = one.go("user").fails(&["mod", "download", &format!("{}@v1.0.0", module("none"))]);
+    let expected = "the request has been at circle-a before";
+    assert!(told.contains(expected), "{told}");
+    assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
 }

@@ -15,7 +15,7 @@ use std::{
 use stoa_shared::{
     config::Config,
     metrics::Metrics,
-    queue::Task,
+    queue::{Job, Task},
     space::{ProjectId, Space},
     storage::{DiskStorage, KeyPrefix, Storage},
     testing::{
@@ -154,7 +154,7 @@ fn list(module: &str) -> Task {
 async fn run(workers: &Workers, space: &Space, task: &Task) -> Result<(), Failure> {
     let worker = workers.of(space).unwrap();
     loop {
-        match worker.run(task).await {
+        match worker.run(&Job::new(task.clone())).await {
             Err(failure) if failure.is_out_of_turn() => {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
