@@ -299,15 +299,15 @@ impl Egress {
                 builder = builder.body(body.clone());
             }
             let sent = tokio::time::timeout_at(deadline.at(), builder.send());
-            let answer = match self.shared.patience.wait(&origin(&url), sent).await {
-                Ok(Ok(Ok(answer))) => answer,
-                Ok(Ok(Err(error))) => return Err(self.failure(&url, &error)),
-                Ok(Err(_)) => return Err(EgressError::timeout(&url, deadline.total())),
+            let (answer, turn) = match self.shared.patience.wait(&origin(&url), sent).await {
+                Ok((Ok(Ok(answer)), turn)) => (answer, turn),
+                Ok((Ok(Err(error)), _)) => return Err(self.failure(&url, &error)),
+                Ok((Err(_), _)) => return Err(EgressError::timeout(&url, deadline.total())),
                 Err(OutOfPatience) => return Err(EgressError::Busy { url: shown(&url) }),
             };
             let idle = self.shared.config.idle_timeout;
             let Some(target) = redirect_target(&url, &method, &answer) else {
-                return Ok(Response::new(answer, url, trust, body_limit, deadline, idle));
+                return Ok(Response::new(answer, url, trust, body_limit, deadline, idle, turn));
             };
             let next = self.shared.config.rewrites.apply(&target);
             if !next.is_trusted && url.scheme() == "https" && target.scheme() != "https" {

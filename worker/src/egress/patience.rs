@@ -1,27 +1,32 @@
 //! Patience: how many requests may wait long for one silent host.
 //!
-//! A host that takes connections and never answers would otherwise hold every job slot
-//! of the worker for as long as a request may take, and hold up all other hosts' jobs.
-//! Requests beyond are not failed but told to come back: their jobs wait in the queue,
-//! and whoever waits for them goes on waiting.
+//! A host that takes connections and never answers, or whose answers only drip, would
+//! otherwise hold every job slot of the worker for as long as a request may take, and hold
+//! up all other hosts' jobs. Requests beyond are not failed but told to come back: their
+//! jobs wait in the queue, and whoever waits for them goes on waiting.
 
 use std::{
     future::Future,
     pin::pin,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use moka::sync::Cache;
-use tokio::{sync::Semaphore, time::Instant};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::{Instant, timeout},
+};
 
 /// A git server that packs a large repository says something within five seconds; a
 /// host that is merely slow has answered long before.
 const USUAL: Duration = Duration::from_secs(8);
+/// Bytes a second of an answer that does not just drip.
+const SLOWEST: u64 = 4 << 10;
 /// While as many wait for the host as may, one request after the other finds out whether
 /// it answers again.
-const HURRIED: Duration = Duration::from_secs(1);
-/// For so long after such an attempt no other is made.
+const HURRIED: Duration = Duration::from_secs(3);
+/// For so long after such an attempt no other is made, unless the host answers others.
 const PAUSE: Duration = Duration::from_secs(2);
 /// How many hosts are kept in mind.
 const HOSTS: u64 = 1000;
@@ -36,9 +41,26 @@ pub(super) struct Patience {
 /// What is known of one host.
 #[derive(Debug)]
 struct Host {
-    places: Semaphore,
+    places: Arc<Semaphore>,
+    said: Mutex<Said>,
+}
+
+/// What a host gave to hear.
+#[derive(Debug, Default)]
+struct Said {
+    last: Option<Instant>,
     /// Nobody need try before, while all places are taken.
-    silent_until: Mutex<Option<Instant>>,
+    silent_until: Option<Instant>,
+}
+
+/// One request whose host has begun to answer.
+#[derive(Debug)]
+pub(super) struct Turn {
+    host: Arc<Host>,
+    begun: Instant,
+    received: u64,
+    /// The right to wait long.
+    place: Option<OwnedSemaphorePermit>,
 }
 
 /// The answer was not waited for any longer: as many as may wait for the host already.
@@ -56,38 +78,92 @@ impl Patience {
         &self,
         host: &str,
         answer: impl Future<Output = T>,
-    ) -> Result<T, OutOfPatience> {
+    ) -> Result<(T, Turn), OutOfPatience> {
         let host = self.hosts.get_with_by_ref(host, || Arc::new(Host::new(self.places)));
-        let is_crowded = host.places.available_permits() == 0;
-        if is_crowded && host.is_silent() {
+        if host.is_crowded() && host.is_silent() {
             return Err(OutOfPatience);
         }
-        let usual = if is_crowded { HURRIED } else { USUAL };
         let mut answer = pin!(answer);
-        if let Ok(answer) = tokio::time::timeout(usual, answer.as_mut()).await {
-            host.note(None);
-            return Ok(answer);
-        }
-        let Ok(_place) = host.places.try_acquire() else {
-            host.note(Some(Instant::now() + PAUSE));
-            return Err(OutOfPatience);
+        let answer = match timeout(host.usual(), answer.as_mut()).await {
+            Ok(answer) => answer,
+            Err(_) => {
+                let Some(_place) = host.place() else {
+                    host.gave_nothing();
+                    return Err(OutOfPatience);
+                };
+                answer.await
+            }
         };
-        Ok(answer.await)
+        host.gave_something();
+        Ok((answer, Turn { host, begun: Instant::now(), received: 0, place: None }))
+    }
+}
+
+impl Turn {
+    /// Waits for a further `piece` of the answer.
+    pub(super) async fn wait<T>(
+        &mut self,
+        piece: impl Future<Output = T>,
+    ) -> Result<T, OutOfPatience> {
+        let mut piece = pin!(piece);
+        if !self.drips()
+            && let Ok(piece) = timeout(self.host.usual(), piece.as_mut()).await
+        {
+            return Ok(piece);
+        }
+        if self.place.is_none() {
+            self.place = Some(self.host.place().ok_or(OutOfPatience)?);
+        }
+        Ok(piece.await)
+    }
+
+    /// So much has come.
+    pub(super) fn receive(&mut self, bytes: u64) {
+        self.received += bytes;
+    }
+
+    fn drips(&self) -> bool {
+        let time = self.begun.elapsed();
+        time > USUAL && self.received < time.as_secs() * SLOWEST
     }
 }
 
 impl Host {
     fn new(places: usize) -> Self {
-        Self { places: Semaphore::new(places), silent_until: Mutex::default() }
+        Self { places: Arc::new(Semaphore::new(places)), said: Mutex::default() }
+    }
+
+    fn place(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.places).try_acquire_owned().ok()
+    }
+
+    /// How long an answer may take without a place.
+    fn usual(&self) -> Duration {
+        if self.is_crowded() { HURRIED } else { USUAL }
+    }
+
+    fn is_crowded(&self) -> bool {
+        self.places.available_permits() == 0
     }
 
     fn is_silent(&self) -> bool {
-        let until = *self.silent_until.lock().unwrap_or_else(PoisonError::into_inner);
-        until.is_some_and(|until| Instant::now() < until)
+        self.said().silent_until.is_some_and(|until| Instant::now() < until)
     }
 
-    fn note(&self, silent_until: Option<Instant>) {
-        *self.silent_until.lock().unwrap_or_else(PoisonError::into_inner) = silent_until;
+    fn gave_something(&self) {
+        *self.said() = Said { last: Some(Instant::now()), silent_until: None };
+    }
+
+    /// One that has answered somebody else meanwhile is slow with what was asked, not silent.
+    fn gave_nothing(&self) {
+        let mut said = self.said();
+        if said.last.is_none_or(|last| last.elapsed() > USUAL) {
+            said.silent_until = Some(Instant::now() + PAUSE);
+        }
+    }
+
+    fn said(&self) -> MutexGuard<'_, Said> {
+        self.said.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -101,6 +177,14 @@ mod tests {
 
     const HOST: &str = "https://silent.example";
     const MINUTE: Duration = Duration::from_secs(60);
+
+    async fn answer<T>(
+        patience: &Patience,
+        host: &str,
+        answer: impl Future<Output = T>,
+    ) -> Result<T, OutOfPatience> {
+        patience.wait(host, answer).await.map(|(answer, _)| answer)
+    }
 
     #[tokio::test(start_paused = true)]
     async fn two_wait_on_and_the_others_come_back_later() {
@@ -118,17 +202,58 @@ mod tests {
         // Who comes now tries for a moment, and the next not at all.
         for expected in [HURRIED, Duration::ZERO] {
             let begun = Instant::now();
-            assert_eq!(patience.wait(HOST, pending::<()>()).await, Err(OutOfPatience));
+            assert_eq!(answer(&patience, HOST, pending::<()>()).await, Err(OutOfPatience));
             assert_eq!(begun.elapsed(), expected);
         }
         // Other hosts are nobody's business, and one that answers again is found to.
         let slow = async { sleep(Duration::from_secs(30)).await };
-        assert_eq!(patience.wait("https://slow.example", slow).await, Ok(()));
-        assert_eq!(patience.wait(HOST, async {}).await, Ok(()));
+        assert_eq!(answer(&patience, "https://slow.example", slow).await, Ok(()));
+        assert_eq!(answer(&patience, HOST, async {}).await, Ok(()));
 
         // Who leaves gives the place back.
         waits.iter().for_each(|wait| wait.abort());
         sleep(Duration::from_secs(1)).await;
         assert!(timeout(MINUTE, patience.wait(HOST, pending::<()>())).await.is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_host_that_is_slow_with_some_things_is_asked_for_others() {
+        let patience = Arc::new(Patience::new(2));
+        let waits: Vec<_> = (0..2)
+            .map(|_| {
+                let patience = Arc::clone(&patience);
+                tokio::spawn(async move { patience.wait(HOST, pending::<()>()).await })
+            })
+            .collect();
+        sleep(Duration::from_secs(20)).await;
+        for _ in 0..3 {
+            assert_eq!(answer(&patience, HOST, async {}).await, Ok(()));
+            // Not even after one more that it does not answer.
+            assert_eq!(answer(&patience, HOST, pending::<()>()).await, Err(OutOfPatience));
+        }
+        waits.iter().for_each(|wait| wait.abort());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn answers_that_drip_wait_as_those_that_do_not_begin() {
+        let patience = Patience::new(1);
+        let mut turns = Vec::new();
+        for _ in 0..2 {
+            turns.push(patience.wait(HOST, async {}).await.unwrap().1);
+        }
+        let [first, second] = &mut turns[..] else { panic!("two") };
+        // One that streams may take all the time it needs.
+        for _ in 0..10 {
+            first.wait(sleep(Duration::from_secs(6))).await.unwrap();
+            first.receive(1 << 20);
+            assert!(first.place.is_none());
+        }
+        first.wait(sleep(Duration::from_secs(9))).await.unwrap();
+        assert!(first.place.is_some());
+        // The other one has sent nothing for as long.
+        assert_eq!(second.wait(sleep(Duration::from_millis(1))).await, Err(OutOfPatience));
+        turns.remove(0);
+        turns[0].wait(sleep(Duration::from_secs(30))).await.unwrap();
+        assert!(turns[0].place.is_some());
     }
 }

@@ -7,7 +7,11 @@ use http::StatusCode;
 use http::header::HeaderName;
 use url::Url;
 
-use super::{Deadline, EgressError, Trust};
+use super::{
+    Deadline, EgressError, Trust,
+    patience::{OutOfPatience, Turn},
+    shown,
+};
 
 /// Status and headers have arrived, the body streams.
 #[derive(Debug)]
@@ -19,6 +23,7 @@ pub struct Response {
     taken: u64,
     deadline: Deadline,
     idle: Duration,
+    turn: Turn,
 }
 
 impl Response {
@@ -29,8 +34,9 @@ impl Response {
         limit: u64,
         deadline: Deadline,
         idle: Duration,
+        turn: Turn,
     ) -> Self {
-        Self { answer, url, trust, limit, taken: 0, deadline, idle }
+        Self { answer, url, trust, limit, taken: 0, deadline, idle, turn }
     }
 
     /// Of the last hop.
@@ -55,11 +61,15 @@ impl Response {
 
     /// The next piece of the body, `None` at its end.
     pub async fn chunk(&mut self) -> Result<Option<Bytes>, EgressError> {
-        let next = tokio::time::timeout_at(self.deadline.at(), self.answer.chunk()).await;
+        let next = tokio::time::timeout_at(self.deadline.at(), self.answer.chunk());
+        let next = self.turn.wait(next).await;
         let chunk = next
+            .map_err(|OutOfPatience| EgressError::Busy { url: shown(&self.url) })?
             .map_err(|_| EgressError::timeout(&self.url, self.deadline.total()))?
             .map_err(|error| EgressError::from_client(&self.url, &error, self.idle))?;
-        self.taken += chunk.as_ref().map_or(0, |chunk| chunk.len() as u64);
+        let received = chunk.as_ref().map_or(0, |chunk| chunk.len() as u64);
+        self.turn.receive(received);
+        self.taken += received;
         if self.taken > self.limit {
             return Err(EgressError::too_large(&self.url, self.limit));
         }

@@ -306,3 +306,44 @@ async fn who_may_not_hear_of_a_module_is_not_connected_to() {
     assert_eq!(own.get(request(&url("/here"), Trust::Named)).await.unwrap().status(), 200);
     assert_eq!(other.counts(), Counts::default());
 }
+
+#[tokio::test]
+async fn answers_that_drip_do_not_hold_all_slots() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let dripping = tokio::spawn(async move {
+        let mut drips = tokio::task::JoinSet::new();
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            drips.spawn(async move {
+                let _ = stream.read(&mut [0; 2048]).await;
+                let head = b"HTTP/1.1 200 OK\r\ncontent-length: 900\r\n\r\n";
+                let _ = stream.write_all(head).await;
+                while stream.write_all(b".").await.is_ok() {
+                    tokio::time::sleep(Duration::from_millis(500)).await;
+                }
+            });
+        }
+    });
+    let config = EgressConfig { patient_requests: 1, ..EgressConfig::default() };
+    let egress = Egress::new(config).unwrap();
+    let read = async || {
+        let mut response = egress.get(request(&url, Trust::Named)).await.unwrap();
+        loop {
+            if let Err(error) = response.chunk().await {
+                return error;
+            }
+        }
+    };
+    let first_given_up = tokio::time::timeout(Duration::from_secs(20), async {
+        tokio::select! {
+            error = read() => error,
+            error = read() => error,
+        }
+    });
+    let error = first_given_up.await.unwrap();
+    assert!(matches!(error, EgressError::Busy { .. }), "{error}");
+    dripping.abort();
+}
