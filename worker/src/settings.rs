@@ -182,6 +182,7 @@ impl Worker {
             storage,
             claims: Arc::new(claims),
             refs_freshness,
+            wants_new_refs: false,
             metrics,
             max_files,
         })

@@ -45,6 +45,17 @@ pub struct Origin {
     pub reference: String,
 }
 
+impl Origin {
+    /// The same without what a URL of somebody else may tell of how to log in.
+    #[must_use]
+    pub fn without_userinfo(self) -> Self {
+        let Some((scheme, rest)) = self.url.split_once("://") else { return self };
+        let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+        let Some(at) = rest[..end].rfind('@') else { return self };
+        Self { url: format!("{scheme}://{}", &rest[at + 1..]), ..self }
+    }
+}
+
 impl<'de> Deserialize<'de> for VersionInfo {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_map(VersionInfoVisitor)
@@ -133,6 +144,20 @@ mod tests {
         insta::assert_snapshot!(serde_json::to_string(&info()).unwrap(), @r#"{"Version":"v1.2.3","Time":"2020-01-02T03:04:05Z","Origin":{"VCS":"git","URL":"https://example.com/m","Subdir":"sub","Hash":"0123456789abcdef0123456789abcdef01234567","Ref":"refs/tags/sub/v1.2.3"}}"#);
         let bare = VersionInfo { time: None, origin: Some(Origin::default()), ..info() };
         insta::assert_snapshot!(serde_json::to_string(&bare).unwrap(), @r#"{"Version":"v1.2.3","Origin":{}}"#);
+    }
+
+    #[test]
+    fn an_origin_tells_no_passwords() {
+        for (url, expected) in [
+            ("https://u:p@example.com/m", "https://example.com/m"),
+            ("https://u:p@ss@example.com", "https://example.com"),
+            ("ssh://git@example.com:22/m@v1", "ssh://example.com:22/m@v1"),
+            ("https://example.com/m@v1", "https://example.com/m@v1"),
+            ("git@example.com:m", "git@example.com:m"),
+        ] {
+            let origin = Origin { url: url.into(), ..Origin::default() };
+            assert_eq!(origin.without_userinfo().url, expected);
+        }
     }
 
     #[test]

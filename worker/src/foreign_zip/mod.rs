@@ -52,6 +52,8 @@ pub(crate) enum BrokenZip {
     Archive(ArchiveError),
     #[error(transparent)]
     Rule(#[from] zip::ZipError),
+    #[error("it has no go.mod, and .mod says more than a made-up one does")]
+    NoGoMod,
     #[error("its go.mod is not the one that .mod has")]
     OtherGoMod,
 }
@@ -128,6 +130,9 @@ fn check_file(
         }
     }
     drop(rules);
+    if root_go_mod.is_none() && !may_be_synthetic(go_mod) {
+        return Err(BrokenZip::NoGoMod);
+    }
     let mut sum = H1Builder::with_capacity(archive.entries().len());
     for index in 0..archive.entries().len() {
         if root_go_mod == Some(index) {
@@ -142,6 +147,14 @@ fn check_file(
         }
     }
     Ok(sum.finish())
+}
+
+/// Whether `.mod` may stand for a go.mod that is not there (go-modules §3.6): it names the
+/// module, which is checked elsewhere, and nothing more.
+fn may_be_synthetic(go_mod: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(go_mod);
+    let code = text.lines().map(|line| line.split_once("//").map_or(line, |(code, _)| code));
+    code.filter(|code| !code.trim().is_empty()).count() <= 1
 }
 
 /// Whether a zip's file may be what the attributes of a repository make of `.mod`, which

@@ -171,7 +171,19 @@ fn its_go_mod_is_the_one_of_dot_mod_but_for_line_ends() {
     for other in [&b"module example.com/other\n"[..], b"", b"module example.com/m\n\n"] {
         assert!(with(other).unwrap_err().contains("is not the one"));
     }
-    assert!(checked(&zip_of(&[("example.com/m@v1.0.0/a.go", b"package m\n")])).is_ok());
+}
+
+#[test]
+fn without_a_go_mod_dot_mod_names_the_module_and_no_more() {
+    let zip = zip_of(&[("example.com/m@v1.0.0/a.go", b"package m\n")]);
+    let with = |go_mod: &str| check_file(Cursor::new(&zip), PREFIX, go_mod.as_bytes(), MAX_FILES);
+    for made_up in ["module example.com/m\n", "// made up\nmodule example.com/m // so\n\n"] {
+        assert!(with(made_up).is_ok(), "{made_up:?}");
+    }
+    for more in ["require a.example/b v1.0.0\n", "go 1.21\n", "require (\n)\n"] {
+        let error = with(&format!("module example.com/m\n{more}")).unwrap_err().to_string();
+        assert_eq!(error, "it has no go.mod, and .mod says more than a made-up one does");
+    }
 }
 
 #[test]

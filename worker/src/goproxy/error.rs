@@ -157,8 +157,8 @@ impl GoProxyError {
 
 /// A server's words as they may be shown: their first line, printable, of bounded length,
 /// and without credentials, its URLs' or ours.
-pub(super) fn cleaned(words: &str, password: Option<&Secret>) -> String {
-    if password.is_some_and(|password| words.contains(password.expose())) {
+pub(super) fn cleaned(words: &str, secrets: &[Secret]) -> String {
+    if secrets.iter().any(|secret| words.contains(secret.expose())) {
         return String::new();
     }
     let line = words.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
@@ -205,7 +205,7 @@ mod tests {
             ("your password is s3cret", ""),
             (&long, &"é".repeat(300)),
         ] {
-            assert_eq!(cleaned(words, Some(&password)), expected, "{words}");
+            assert_eq!(cleaned(words, std::slice::from_ref(&password)), expected, "{words}");
         }
     }
 }

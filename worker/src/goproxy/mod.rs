@@ -16,13 +16,14 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use http::{
     HeaderMap, HeaderValue, StatusCode,
-    header::{AUTHORIZATION, CONTENT_TYPE, VIA},
+    header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, VIA},
 };
 use stoa_shared::{
-    config::{DeploymentId, Secret, UpstreamServer},
+    config::{DeploymentId, Secret, UpstreamCredentials, UpstreamServer},
     metrics::{Endpoint, Metrics, VcsOutcome},
     module::{
-        MAX_GO_MOD_SIZE, ModulePath, Version, VersionInfo, VersionQuery, declared_module_path, zip,
+        MAX_GO_MOD_SIZE, ModulePath, Origin, PseudoVersion, Version, VersionInfo, VersionQuery,
+        declared_module_path, zip,
     },
     via::Via,
 };
@@ -34,6 +35,7 @@ use crate::{
 };
 
 pub use error::GoProxyError;
+pub(crate) use list::Listed;
 
 use error::cleaned;
 
@@ -43,6 +45,9 @@ const INFO_BYTES: u64 = 1 << 20;
 const LIST_BYTES: u64 = 4 << 20;
 /// How much is read of an error's body, for its first line.
 const REASON_BYTES: u64 = 4 << 10;
+
+/// The type of what no file of a module is.
+const HTML: &str = "text/html";
 
 /// Longest time for a small document. An upstream may have to fetch the module first.
 const DOCUMENT_TIMEOUT: Duration = Duration::from_secs(150);
@@ -60,7 +65,7 @@ pub(crate) struct Server {
     /// How it is called in messages.
     name: String,
     /// What must not come back in its messages.
-    password: Option<Secret>,
+    secrets: Vec<Secret>,
 }
 
 /// Asks servers.
@@ -79,19 +84,19 @@ impl Server {
         let base = server.url().clone();
         let port = base.port().map(|port| format!(":{port}")).unwrap_or_default();
         let name = format!("{}{port}", base.host_str().unwrap_or_default());
+        let mut secrets = Vec::new();
         let authorization = server.credentials().map(|credentials| {
-            let pair = format!("{}:{}", credentials.user, credentials.password.expose());
-            let value = HeaderValue::from_str(&format!("Basic {}", STANDARD.encode(pair)));
+            let UpstreamCredentials { user, password } = credentials;
+            let encoded = STANDARD.encode(format!("{user}:{}", password.expose()));
+            let value = HeaderValue::from_str(&format!("Basic {encoded}"));
             let mut value = value.expect("base64 is visible ASCII");
             value.set_sensitive(true);
+            // A token alone is a user name.
+            let password = if password.is_empty() { user } else { password.expose() };
+            secrets.extend([password, &encoded].into_iter().filter_map(|text| text.parse().ok()));
             value
         });
-        // A token alone is a user name.
-        let password = server.credentials().and_then(|credentials| {
-            let password = credentials.password.clone();
-            if password.is_empty() { credentials.user.parse().ok() } else { Some(password) }
-        });
-        Self { base, authorization, trust: Trust::Upstream, name, password }
+        Self { base, authorization, trust: Trust::Upstream, name, secrets }
     }
 
     /// The one that the page of the modules below `root` names (go-modules §1.13). Where
@@ -102,7 +107,7 @@ impl Server {
             authorization: None,
             trust: if base.is_trusted { Trust::Named } else { Trust::Foreign },
             name: format!("the module proxy of {root}"),
-            password: None,
+            secrets: Vec::new(),
         }
     }
 
@@ -140,12 +145,12 @@ impl GoProxies {
         Self { via: passed_on(via, &self.deployment), ..self.clone() }
     }
 
-    /// The versions of the module: canonical, of its own major versions, in list order.
+    /// The versions of the module: canonical, of its own major versions.
     pub(crate) async fn list(
         &self,
         server: &Server,
         module: &ModulePath,
-    ) -> Result<Vec<Version>, GoProxyError> {
+    ) -> Result<Listed, GoProxyError> {
         let asked = Asked { server, module, file: "@v/list".to_owned(), endpoint: Endpoint::List };
         let body = self.document(&asked, LIST_BYTES).await?;
         Ok(list::parse(&body, &module.split_major().1))
@@ -224,20 +229,36 @@ impl GoProxies {
 
     async fn info_document(&self, asked: &Asked<'_>) -> Result<VersionInfo, GoProxyError> {
         let body = self.document(asked, INFO_BYTES).await?;
-        serde_json::from_slice(&body).map_err(|error| {
-            let Asked { module, file, .. } = asked;
+        let Asked { server, module, file, .. } = asked;
+        let info: VersionInfo = serde_json::from_slice(&body).map_err(|error| {
             // The parser's words may quote the document.
-            let error = cleaned(&error.to_string(), asked.server.password.as_ref());
-            asked.server.invalid(format!("{module}/{file} is no version info: {error}"))
-        })
+            let error = cleaned(&error.to_string(), &server.secrets);
+            server.invalid(format!("{module}/{file} is no version info: {error}"))
+        })?;
+        let commit = PseudoVersion::parse(info.version.as_str()).ok();
+        if let (Some(commit), Some(time)) = (commit, info.time)
+            && commit.time() != time
+        {
+            let version = &info.version;
+            return Err(server.invalid(format!("{module}/{file} gives {version} the time {time}")));
+        }
+        let origin = info.origin.map(Origin::without_userinfo);
+        Ok(VersionInfo { origin, ..info })
     }
 
     async fn document(&self, asked: &Asked<'_>, limit: u64) -> Result<Bytes, GoProxyError> {
         let mut response = self.open(asked, limit, DOCUMENT_TIMEOUT).await?;
+        let Asked { server, module, file, .. } = asked;
+        let page = || server.invalid(format!("{module}/{file} is a page for people"));
         // Whoever asks people to log in says 200.
-        if response.header(CONTENT_TYPE).is_some_and(|it| it.starts_with("text/html")) {
-            let Asked { server, module, file, .. } = asked;
-            return Err(server.invalid(format!("{module}/{file} is a page for people")));
+        let is_page = |content_type: &str| content_type.to_ascii_lowercase().starts_with(HTML);
+        if response.header(CONTENT_TYPE).is_some_and(is_page) {
+            return Err(page());
+        }
+        // One that we understand is taken off by now.
+        if let Some(encoding) = response.header(CONTENT_ENCODING).filter(|it| *it != "identity") {
+            let reason = format!("{module}/{file} is encoded as {encoding:?}, unasked");
+            return Err(server.invalid(reason));
         }
         let mut body = Vec::new();
         loop {
@@ -246,6 +267,9 @@ impl GoProxies {
                 Ok(None) => break,
                 Err(error) => return Err(GoProxyError::of_egress(asked.server, error)),
             }
+        }
+        if body.trim_ascii_start().starts_with(b"<") {
+            return Err(page());
         }
         self.metrics.upstream_received_bytes().inc_by(body.len() as u64);
         Ok(body.into())
@@ -304,8 +328,14 @@ impl GoProxies {
         let is_text = answer
             .header(CONTENT_TYPE)
             .is_none_or(|content_type| content_type.starts_with("text/plain"));
+        // Who is not let in may be told what was sent.
+        let is_text = is_text
+            && !matches!(
+                status,
+                StatusCode::UNAUTHORIZED | StatusCode::PROXY_AUTHENTICATION_REQUIRED
+            );
         let text = if is_text { String::from_utf8_lossy(&body) } else { "".into() };
-        let reason = cleaned(&text, server.password.as_ref());
+        let reason = cleaned(&text, &server.secrets);
         Err(GoProxyError::of_status(server, status, &reason))
     }
 }

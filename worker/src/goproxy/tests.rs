@@ -58,11 +58,16 @@ async fn statuses_and_bodies_have_their_meanings() {
             Meaning::Absent,
             "HTTP status 404 (says HOST)",
         ),
+        (
+            page(404, text, "you sent Basic dXNlcjpodW50ZXIy"),
+            Meaning::Absent,
+            "HTTP status 404 (says HOST)",
+        ),
         (page(403, text, "refused: excluded here"), Meaning::Refused, "excluded here (says HOST)"),
         (
             page(401, text, "who?"),
             Meaning::OriginUnavailable,
-            "HOST: access denied (HTTP status 401: who?): check its credentials",
+            "HOST: access denied (HTTP status 401): check its credentials",
         ),
         (page(429, text, "slowly"), Meaning::OriginUnavailable, "HOST: HTTP status 429: slowly"),
         (page(500, text, ""), Meaning::OriginUnavailable, "HOST: HTTP status 500"),
@@ -82,9 +87,27 @@ async fn statuses_and_bodies_have_their_meanings() {
             "HOST: HTTP status 206: {\"Version\":\"v1.0.0\",\"Time\":\"2020-01-02T03:04:05Z\"}",
         ),
         (
-            page(200, text, "<html>"),
+            page(200, text, "v1.0.0"),
             Meaning::OriginUnavailable,
             "HOST: invalid answer: example.com/Mod/@v/v1.0.0.info is no version info: expected value at line 1 column 1",
+        ),
+        (
+            page(200, text, "\n <html>"),
+            Meaning::OriginUnavailable,
+            "HOST: invalid answer: example.com/Mod/@v/v1.0.0.info is a page for people",
+        ),
+        (
+            page(200, "Text/HTML; charset=utf-8", good),
+            Meaning::OriginUnavailable,
+            "HOST: invalid answer: example.com/Mod/@v/v1.0.0.info is a page for people",
+        ),
+        (
+            Page {
+                headers: vec![("Content-Encoding".into(), "br".into())],
+                ..page(200, text, good)
+            },
+            Meaning::OriginUnavailable,
+            "HOST: invalid answer: example.com/Mod/@v/v1.0.0.info is encoded as \"br\", unasked",
         ),
         (
             page(200, text, r#"{"Version":"v1.0.1"}"#),
@@ -124,6 +147,25 @@ async fn statuses_and_bodies_have_their_meanings() {
     let (_running, server) = serve(Options::default().with_page(INFO, page(200, text, good))).await;
     let info = info(&proxies, &server).await.unwrap();
     assert_eq!(info.time, Some("2020-01-02T03:04:05Z".parse().unwrap()));
+}
+
+#[tokio::test]
+async fn a_commit_has_the_time_that_its_version_names() {
+    const COMMIT: &str = "v0.0.0-20200102030405-0123456789ab";
+    let (module, query): (ModulePath, _) =
+        ("example.com/Mod".parse().unwrap(), COMMIT.parse().unwrap());
+    for (time, is_good) in [("2020-01-02T03:04:05Z", true), ("2020-01-02T03:04:06Z", false)] {
+        let origin = r#""Origin":{"URL":"https://u:hunter2@h.example/m"}"#;
+        let body = format!(r#"{{"Version":"{COMMIT}","Time":"{time}",{origin}}}"#);
+        let path = format!("/go/example.com/!mod/@v/{COMMIT}.info");
+        let options = Options::default().with_page(&path, page(200, "application/json", &body));
+        let (_running, server) = serve(options).await;
+        let answered = proxies().info(&server, &module, &query).await;
+        assert_eq!(answered.is_ok(), is_good, "{answered:?}");
+        if let Ok(info) = answered {
+            assert_eq!(info.origin.unwrap().url, "https://h.example/m");
+        }
+    }
 }
 
 #[tokio::test]

@@ -45,6 +45,8 @@ pub struct Worker {
     /// An answer this young needs no new question: the listing of refs that it would be
     /// made from may be as old.
     pub(crate) refs_freshness: Duration,
+    /// Whether a listing of refs that is fresh does not do for a list.
+    pub(crate) wants_new_refs: bool,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) max_files: u64,
     pub(crate) network: NetworkMode,

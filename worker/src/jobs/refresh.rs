@@ -10,7 +10,7 @@ use super::{Worker, origin::Origin};
 use crate::{
     answers,
     failure::Failure,
-    goproxy::{GoProxyError, Server},
+    goproxy::{GoProxyError, Listed, Server},
     resolve,
     upstreams::Source,
 };
@@ -63,9 +63,12 @@ impl Worker {
             && let Origin::Repository(opened) = self.reach(source, module).await?
         {
             opened.repository.new_refs().await?;
+            self.refresh_list(module).await?;
+            return self.renew_latest(module).await;
         }
-        self.refresh_list(module).await?;
-        self.renew_latest(module).await
+        let insistent = Self { wants_new_refs: true, ..self.clone() };
+        insistent.refresh_list(module).await?;
+        insistent.renew_latest(module).await
     }
 
     async fn renew_latest(&self, module: &ModulePath) -> Result<(), Failure> {
@@ -131,10 +134,13 @@ impl Worker {
     ) -> Result<Vec<Version>, Failure> {
         match self.reach(source, module).await? {
             Origin::Repository(opened) => {
+                if self.wants_new_refs {
+                    opened.repository.new_refs().await?;
+                }
                 let listing = opened.repository.refs().await?;
                 resolve::versions(&opened.repository, &listing, &opened.place).await
             }
-            Origin::Server(server) => Ok(self.proxies.list(&server, module).await?),
+            Origin::Server(server) => Ok(self.proxies.list(&server, module).await?.versions),
         }
     }
 
@@ -163,9 +169,9 @@ impl Worker {
             Err(error @ GoProxyError::Absent { .. }) => error,
             Err(error) => return Err(error.into()),
         };
-        let versions = self.proxies.list(server, module).await?;
+        let Listed { versions, latest_commit } = self.proxies.list(server, module).await?;
         let has_compatible = versions.iter().any(|version| !version.is_incompatible());
-        match preferred(&versions, has_compatible) {
+        match preferred(&versions, has_compatible).or(latest_commit.as_ref()) {
             Some(version) => self.info_from_server(server, module, version).await,
             None => Err(absence.into()),
         }

@@ -59,6 +59,7 @@ async fn credentials_are_for_the_upstream_alone() {
     assert!(upstream.asked().iter().all(|asked| asked.headers["authorization"] == basic));
     let elsewhere = store.asked();
     assert_eq!((elsewhere.len(), elsewhere[0].headers.get("authorization")), (1, None));
+        ("no go.mod", "mod", text("v1.0.0"), "is no go.mod of it"),
     assert_eq!(elsewhere[0].path, format!("/example.com/m/{zip}"));
 }
 
@@ -340,6 +341,15 @@ async fn lists_latest_and_branches_come_from_the_upstream() {
     let branch = scene.ask(&Question::Query("main".parse().unwrap())).await;
     assert_eq!(branch.good.unwrap().value, version_info(info));
     assert_eq!(scene.stored().await, [""; 0], "its zip may take long, and is not waited for");
+    // Where nothing is tagged, its list names commits.
+    let untagged = UpstreamServer::start();
+    let commit = "v0.0.0-20210102030405-0123456789ab";
+    let list = format!("v0.0.0-20200102030405-0123456789ab\n{commit}\n");
+    untagged.say("@v/list", Says::Body(list.into()));
+    let other = Scene::asking(&untagged.url()).await;
+    let latest = other.ask(&Question::Latest).await.good.unwrap().value;
+    assert_eq!(latest, version_info(&format!(r#"{{"Version":"{commit}"}}"#)));
+
     let unknown = scene.ask(&Question::Query("gone".parse().unwrap())).await;
     assert_eq!(unknown.failure.unwrap().meaning, Meaning::Absent);
     upstream.say("@v/bad.info", Says::Body(r#"{"Version":"main"}"#.into()));
