@@ -88,7 +88,7 @@ pub(super) async fn serve(
     }
     if known == Known::Nothing
         && stored.is_none()
-        && let Some(error) = miss::hopeless(module)
+        && let Some(error) = miss::hopeless(&frontend.settings.policy.private, module)
     {
         return Err(error);
     }

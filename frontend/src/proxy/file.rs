@@ -81,7 +81,7 @@ pub(super) async fn serve(
     if let Some(response) = serving.stored().await? {
         return Ok((Outcome::Hit, response));
     }
-    if let Some(error) = miss::hopeless(&id.module) {
+    if let Some(error) = miss::hopeless(&frontend.settings.policy.private, &id.module) {
         return Err(error);
     }
     match decide(false) {

@@ -8,7 +8,7 @@ use http::{
 use stoa_shared::{
     config::{NetworkMode, PublicUrl},
     module::{ModulePath, Version},
-    policy::Download,
+    policy::{Download, PrivateModules},
     protocol::Endpoint,
 };
 
@@ -34,7 +34,7 @@ pub(super) fn decide<'a>(
     let settings = &frontend.settings;
     let download = settings.policy.download.find(module, version);
     let registry = frontend.registry.as_ref();
-    decision::decide(&Situation {
+    let decision = decision::decide(&Situation {
         exclusion: settings.policy.exclude.find(module, version),
         wanted,
         may_ask: asked.may_ask,
@@ -45,7 +45,13 @@ pub(super) fn decide<'a>(
         upstream: registry.map_or(Upstream::None, Registry::state),
         client_can_follow: can_follow(asked, download, registry),
         is_filtered: settings.policy.exclude.excludes_some(module),
-    })
+    });
+    if decision == Decision::RegistryDown
+        && let Some(registry) = registry
+    {
+        registry.miss(module);
+    }
+    decision
 }
 
 /// Whether the client can be sent where the mode says: to a server that lets it in, by a
@@ -55,7 +61,7 @@ fn can_follow(asked: &Asked, download: Option<&Download>, registry: Option<&Regi
         Some(Download::Redirect(target) | Download::RedirectAndFill(target)) => target.as_ref(),
         _ => None,
     };
-    let registry = registry.filter(|registry| !registry.wants_key());
+    let registry = registry.filter(|registry| registry.has_the_last_word());
     let target = named.or(registry.map(Registry::public));
     let is_secure = |target: &PublicUrl| target.as_str().starts_with("https://");
     target.is_some_and(|target| !asked.caller.is_https || is_secure(target))
@@ -65,12 +71,18 @@ fn can_follow(asked: &Asked, download: Option<&Download>, registry: Option<&Regi
 /// probes what is shorter, too, at each `go get`.
 const HOSTS_OF_REPOSITORIES: [&str; 2] = ["github.com", "bitbucket.org"];
 
-/// Why nobody needs to be asked: no repository can have the path.
-pub(super) fn hopeless(module: &ModulePath) -> Option<ApiError> {
-    let mut elements = module.as_str().split('/');
-    let host = elements.next().filter(|host| HOSTS_OF_REPOSITORIES.contains(host))?;
-    let message = format!("{module}: not a repository path on {host}");
-    (elements.count() < 2).then(|| ApiError::new(Trouble::Absent, message))
+/// Why nobody needs to be asked: no repository can have the path, or it is the bare host
+/// of modules that are private, below which they lie.
+pub(super) fn hopeless(private: &PrivateModules, module: &ModulePath) -> Option<ApiError> {
+    let absent = |message: String| Some(ApiError::new(Trouble::Absent, message));
+    let (host, below) = module.as_str().split_once('/').unwrap_or((module.as_str(), ""));
+    if HOSTS_OF_REPOSITORIES.contains(&host) && !below.contains('/') {
+        return absent(format!("{module}: not a repository path on {host}"));
+    }
+    if below.is_empty() && private.contains_as_parent(module) {
+        return absent(format!("{module}: private modules lie below it, and it is none"));
+    }
+    None
 }
 
 /// What a client hears where a decision leaves it without an answer.
@@ -145,11 +157,21 @@ mod tests {
 
     #[test]
     fn what_no_repository_can_be_called_is_known_without_asking() {
-        let is_hopeless = |module: &str| hopeless(&module.parse().unwrap()).is_some();
-        for module in ["github.com", "github.com/x", "bitbucket.org/x"] {
+        let private = ["git.corp.example/*", "go.corp.example", "github.com/corp/*"];
+        let private = private.iter().map(|pattern| pattern.parse().unwrap()).collect();
+        let is_hopeless = |module: &str| hopeless(&private, &module.parse().unwrap()).is_some();
+        for module in ["github.com", "github.com/x", "bitbucket.org/x", "git.corp.example"] {
             assert!(is_hopeless(module), "{module}");
         }
-        for module in ["github.com/x/y", "github.com/x/y/z/v2", "gitlab.com/x", "x.github.com/y"] {
+        for module in [
+            "github.com/x/y",
+            "github.com/x/y/z/v2",
+            "gitlab.com/x",
+            "x.github.com/y",
+            "git.corp.example/team",
+            "go.corp.example",
+            "example.com",
+        ] {
             assert!(!is_hopeless(module), "{module}");
         }
     }

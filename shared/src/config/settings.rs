@@ -188,8 +188,9 @@ settings! {
 
     /// Modules that never leave this deployment, not even as a name: they are fetched from
     /// their repositories and nowhere else. Patterns are globs as in GOPRIVATE, compared
-    /// with as many leading elements of the module path as they have; a `!` in front makes
-    /// an exception, and the first pattern that matches decides.
+    /// with as many leading elements of the module path as they have; one that ends in `/*`
+    /// is about what stands before that, too, which the go command asks for as well. A `!`
+    /// in front makes an exception, and the first pattern that matches decides.
     PRIVATE { "STOA_PRIVATE", Some("private"), Unset, example: "!corp.example/open/*,corp.example/*,*.corp.example", List }
 
     /// Modules that nobody gets and nobody is asked about, as `pattern` or
