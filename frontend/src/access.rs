@@ -1,13 +1,16 @@
 //! Access: who asks, as far as a request without a key tells, and what that entitles to.
 
-use http::{HeaderMap, HeaderName, header::VIA};
+use http::{
+    HeaderMap, HeaderName,
+    header::{FORWARDED, VIA},
+};
 use stoa_shared::{policy::Anonymous, via::Via};
 
 use crate::settings::FrontendSettings;
 
 /// Headers that tell of somebody else behind the one who connects.
 const FORWARDING: [HeaderName; 5] = [
-    HeaderName::from_static("forwarded"),
+    FORWARDED,
     HeaderName::from_static("x-forwarded-for"),
     HeaderName::from_static("x-forwarded-host"),
     HeaderName::from_static("x-real-ip"),
@@ -46,10 +49,15 @@ fn is_https(headers: &HeaderMap, public_url: Option<&str>) -> bool {
 }
 
 /// The scheme by which the client came, as whoever ended its TLS says. Each further proxy
-/// may have added its own behind a comma.
+/// may have added its own behind a comma. (RFC 7239 §5.4; the other header is older.)
 pub(crate) fn forwarded_scheme(headers: &HeaderMap) -> Option<&str> {
-    let said = headers.get(FORWARDED_PROTO)?.to_str().ok()?;
-    said.split(',').next().map(str::trim)
+    let first = |name| Some(headers.get(name)?.to_str().ok()?.split(',').next()?.trim());
+    let of_standard = || {
+        let mut pairs = first(FORWARDED)?.split(';').filter_map(|pair| pair.split_once('='));
+        let (_, scheme) = pairs.find(|(name, _)| name.trim().eq_ignore_ascii_case("proto"))?;
+        Some(scheme.trim().trim_matches('"'))
+    };
+    first(FORWARDED_PROTO).or_else(of_standard)
 }
 
 /// The deployments that the request came by.
@@ -96,6 +104,9 @@ mod tests {
         assert!(https(&[("x-forwarded-proto", "https, http")], None));
         assert!(!https(&[("x-forwarded-proto", "http,https")], None));
         assert!(!https(&[("x-forwarded-proto", "http")], Some("https://go.example")));
+        assert!(https(&[("forwarded", "for=10.0.0.1;Proto=https;by=a, proto=http")], None));
+        assert!(https(&[("forwarded", "proto=\"https\"")], None));
+        assert!(!https(&[("forwarded", "for=10.0.0.1")], None));
         assert!(https(&[], Some("https://go.example")));
         assert!(!https(&[], Some("http://go.example")));
         assert!(!https(&[], None));

@@ -3,11 +3,12 @@
 //!
 //! A redirect to a registry that is down would be a refused connection to the client,
 //! which tells its user nothing. So the registry is looked at all the time, and at once
-//! when a worker says that it has trouble with it.
+//! when a worker says that it has trouble with it. Not every server answers at its base URL
+//! as it does for modules: where that looks dead, a module decides that clients go without.
 
 use std::{
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -15,7 +16,12 @@ use std::{
 
 use http::StatusCode;
 use reqwest::{Certificate, Client, redirect::Policy};
-use stoa_shared::{config::PublicUrl, metrics::Metrics};
+use stoa_shared::{
+    config::PublicUrl,
+    metrics::Metrics,
+    module::ModulePath,
+    protocol::{Endpoint, Request},
+};
 use tokio::{
     sync::Notify,
     time::{sleep, timeout},
@@ -42,7 +48,9 @@ pub struct RegistrySettings {
     pub public: PublicUrl,
     /// Whether it wants a key, which clients would not send along.
     pub wants_key: bool,
-    /// Whether somebody else is asked when it has trouble.
+    /// Whether somebody else is asked for what it does not have.
+    pub has_successor: bool,
+    /// Whether somebody else is asked when it has trouble, too.
     pub has_substitute: bool,
     /// Roots trusted beside the system's, PEM.
     pub roots: Option<Vec<u8>>,
@@ -68,6 +76,8 @@ pub(crate) struct Registry {
     settings: RegistrySettings,
     is_down: AtomicBool,
     suspected: Notify,
+    /// What a client went without last.
+    missed: Mutex<Option<ModulePath>>,
     metrics: Arc<Metrics>,
 }
 
@@ -75,7 +85,13 @@ impl Registry {
     /// Taken for reachable until it is seen not to be.
     pub(crate) fn new(settings: RegistrySettings, metrics: Arc<Metrics>) -> Self {
         metrics.upstream_up().set(1);
-        Self { settings, is_down: AtomicBool::new(false), suspected: Notify::new(), metrics }
+        Self {
+            settings,
+            is_down: AtomicBool::new(false),
+            suspected: Notify::new(),
+            missed: Mutex::default(),
+            metrics,
+        }
     }
 
     /// Its base URL as clients reach it.
@@ -92,14 +108,20 @@ impl Registry {
         }
     }
 
-    /// Whether clients can be sent there at all.
-    pub(crate) fn wants_key(&self) -> bool {
-        self.settings.wants_key
+    /// Whether clients can be sent there: it lets them in, and what it says is all there is
+    /// to say.
+    pub(crate) fn has_the_last_word(&self) -> bool {
+        !self.settings.wants_key && !self.settings.has_successor
     }
 
     /// Somebody had trouble with it: it is looked at now.
     pub(crate) fn suspect(&self) {
         self.suspected.notify_one();
+    }
+
+    /// A client goes without a public module because the registry is down.
+    pub(crate) fn miss(&self, module: &ModulePath) {
+        *self.missed.lock().unwrap_or_else(PoisonError::into_inner) = Some(module.clone());
     }
 
     /// Looks at the registry again and again, forever.
@@ -138,15 +160,30 @@ impl Registry {
         }
     }
 
-    /// Looks for an answer that a server itself gives: any but those that stand for "nobody
-    /// is here".
+    /// Looks whether a server is there, at its base URL and then where modules lie.
     async fn look(&self, client: &Client) -> Result<(), Silence> {
         let url = &self.settings.url;
-        let request = client.head(url.clone()).header("disable-module-fetch", "true");
+        let silence = match self.look_at(client, url.clone()).await {
+            Err(silence @ (Silence::TooLong | Silence::Gone(_))) => silence,
+            seen => return seen,
+        };
+        let missed = self.missed.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let Some(module) = missed else { return Err(silence) };
+        let list = Endpoint { module, request: Request::List };
+        let list = format!("{}{list}", url.as_str().trim_end_matches('/'));
+        let Ok(list) = list.parse() else { return Err(silence) };
+        self.look_at(client, list).await.map_err(|_| silence)
+    }
+
+    /// Looks for an answer that a server itself gives: any but those that stand for "nobody
+    /// is here".
+    async fn look_at(&self, client: &Client, url: Url) -> Result<(), Silence> {
+        let is_https = url.scheme() == "https";
+        let request = client.head(url).header("disable-module-fetch", "true");
         let answer = timeout(PATIENCE, request.send()).await.map_err(|_| Silence::TooLong)?;
-        let answer = answer.map_err(|error| match url.scheme() {
-            "https" if error.is_connect() => Silence::NoTls(error),
-            _ => Silence::Failed(error),
+        let answer = answer.map_err(|error| match is_https && error.is_connect() {
+            true => Silence::NoTls(error),
+            false => Silence::Failed(error),
         })?;
         let gone =
             [StatusCode::BAD_GATEWAY, StatusCode::SERVICE_UNAVAILABLE, StatusCode::GATEWAY_TIMEOUT];
@@ -177,36 +214,58 @@ mod tests {
 
     use super::*;
 
-    /// What is made of a server that sends `answer` to whoever connects.
-    async fn seen(scheme: &str, answer: &'static [u8]) -> Result<(), Silence> {
+    /// What is made of a server that sends these answers, one a connection; `missed` is a
+    /// module that clients go without. The paths that were asked for come back, too.
+    async fn seen(
+        scheme: &str,
+        answers: &'static [&'static [u8]],
+        missed: Option<&str>,
+    ) -> (Result<(), Silence>, Vec<String>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("{scheme}://{}", listener.local_addr().unwrap());
+        let url = format!("{scheme}://{}/go", listener.local_addr().unwrap());
         let server = tokio::spawn(async move {
-            let (mut stream, _) = listener.accept().await.unwrap();
-            let _ = stream.read(&mut [0; 2048]).await.unwrap();
-            stream.write_all(answer).await.unwrap();
+            let mut paths = Vec::new();
+            for answer in answers {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let mut head = [0; 2048];
+                let length = stream.read(&mut head).await.unwrap();
+                let head = String::from_utf8_lossy(&head[..length]).into_owned();
+                paths.push(head.split(' ').nth(1).unwrap_or_default().to_owned());
+                stream.write_all(answer).await.unwrap();
+            }
+            paths
         });
         let settings = RegistrySettings {
             url: url.parse().unwrap(),
             public: url.parse().unwrap(),
             wants_key: false,
+            has_successor: false,
             has_substitute: false,
             roots: None,
         };
         let registry = Registry::new(settings, Arc::default());
+        if let Some(module) = missed {
+            registry.miss(&module.parse().unwrap());
+        }
         let seen = registry.look(&client(None).unwrap()).await;
-        server.await.unwrap();
-        seen
+        (seen, server.await.unwrap())
     }
 
     #[tokio::test]
     async fn whoever_looks_hears_why_nobody_answers() {
         const HERE: &[u8] = b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n";
         const GONE: &[u8] = b"HTTP/1.1 502 Bad Gateway\r\ncontent-length: 0\r\n\r\n";
-        assert!(seen("http", HERE).await.is_ok());
-        let gone = seen("http", GONE).await.unwrap_err();
-        assert_eq!(gone.to_string(), "it answered 502 Bad Gateway");
-        let no_tls = seen("https", HERE).await.unwrap_err();
+        let module = Some("example.com/Mod");
+        assert!(seen("http", &[HERE], module).await.0.is_ok());
+        let no_tls = seen("https", &[HERE], module).await.0.unwrap_err();
         assert!(no_tls.to_string().contains("does it speak TLS"), "{no_tls}");
+        let (gone, _) = seen("http", &[GONE], None).await;
+        assert_eq!(gone.unwrap_err().to_string(), "it answered 502 Bad Gateway");
+        // A server that is there for modules alone.
+        let (there, paths) = seen("http", &[GONE, HERE], module).await;
+        assert!(there.is_ok(), "{there:?}");
+        assert_eq!(paths, ["/go", "/go/example.com/%21mod/@v/list"]);
+        let (gone, _) = seen("http", &[GONE, GONE], module).await;
+        assert_eq!(gone.unwrap_err().to_string(), "it answered 502 Bad Gateway");
     }
 }

@@ -65,6 +65,7 @@ impl FrontendSettings {
                 url: server.url().clone(),
                 public: public.clone(),
                 wants_key: server.credentials().is_some(),
+                has_successor: config.upstream.chain.has_successor(),
                 has_substitute: config.upstream.chain.has_substitute(),
                 roots: root_certificates(config)?,
             }),

@@ -195,13 +195,13 @@ fn admit<'a>(
 fn home_page(frontend: &Frontend, asked: &Asked, module: &ModulePath) -> Response {
     let settings = &frontend.settings;
     let is_private = settings.policy.private.contains(module);
-    let excluded = settings.policy.exclude.find(module, None);
-    let excluded = excluded.map(|it| ApiError::excluded(module.as_str(), it, is_private));
-    match (excluded, admit(frontend, asked, module)) {
-        (Some(error), _) | (None, Err(error)) => {
-            error.about_private(is_private).respond(asked.is_head)
-        }
-        (None, Ok(_)) => {
+    let admitted = admit(frontend, asked, module).and_then(|_| {
+        let excluded = settings.policy.exclude.find(module, None);
+        excluded.map_or(Ok(()), |it| Err(ApiError::excluded(module.as_str(), it, is_private)))
+    });
+    match admitted {
+        Err(error) => error.about_private(is_private).respond(asked.is_head),
+        Ok(()) => {
             let public_url = settings.public_url.as_deref();
             go_import::page(public_url, &asked.headers, module, is_private)
         }

@@ -33,6 +33,7 @@ fn settings(private: &[&str], exclude: &[&str]) -> FrontendSettings {
             url: url.parse().unwrap(),
             public: url.parse().unwrap(),
             wants_key: false,
+            has_successor: false,
             has_substitute: false,
             roots: None,
         }),

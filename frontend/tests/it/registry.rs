@@ -37,6 +37,7 @@ fn registry(url: &str) -> RegistrySettings {
         url: url.parse().unwrap(),
         public: url.parse().unwrap(),
         wants_key: false,
+        has_successor: false,
         has_substitute: false,
         roots: None,
     }
@@ -141,9 +142,12 @@ async fn each_redirect_is_counted_that_no_fill_goes_with() {
 async fn who_cannot_follow_waits() {
     let http = Some(registry("http://registry.example"));
     let keyed = RegistrySettings { wants_key: true, ..registry("https://registry.example") };
+    // What it does not have may be had of the next in the chain.
+    let followed = RegistrySettings { has_successor: true, ..registry("https://registry.example") };
     for (settings, scheme) in [
         (FrontendSettings { registry: http.clone(), ..proxy() }, "https"),
         (FrontendSettings { registry: Some(keyed), ..proxy() }, "http"),
+        (FrontendSettings { registry: Some(followed), ..proxy() }, "http"),
     ] {
         let scene = Scene::with(settings).await;
         scene.worker(Does::Fills);

@@ -93,12 +93,19 @@ impl UpstreamChain {
         &self.0
     }
 
-    /// Whether somebody else is asked when the first server has trouble.
-    pub fn has_substitute(&self) -> bool {
+    /// Whether somebody else is asked for what the first server does not have.
+    pub fn has_successor(&self) -> bool {
         let mut entries = self.0.iter();
         let first = entries.find(|entry| matches!(entry.upstream, Upstream::Server(_)));
-        let survives = first.is_some_and(|first| first.fallback == Fallback::OnAnyError);
-        survives && entries.any(|entry| entry.upstream != Upstream::Off)
+        first.is_some() && entries.any(|entry| entry.upstream != Upstream::Off)
+    }
+
+    /// Whether somebody else is asked when the first server has trouble, too.
+    pub fn has_substitute(&self) -> bool {
+        let mut servers =
+            self.0.iter().filter(|entry| matches!(entry.upstream, Upstream::Server(_)));
+        let survives = |first: &UpstreamEntry| first.fallback == Fallback::OnAnyError;
+        servers.next().is_some_and(survives) && self.has_successor()
     }
 
     /// The server that is asked first: a proxy's registry.
