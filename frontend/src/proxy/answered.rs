@@ -174,7 +174,7 @@ fn content(
 }
 
 /// How long others may remember the answer.
-fn cache_control(freshness: Duration) -> HeaderValue {
+pub(super) fn cache_control(freshness: Duration) -> HeaderValue {
     HeaderValue::try_from(format!("public, max-age={}", freshness.as_secs()))
         .expect("a number is a valid header value")
 }
