@@ -99,7 +99,7 @@ impl Failure {
     }
 
     /// What the failure says of a private module. That we were not let in, refuse to go
-    /// there or find no such host is no absence: told so, the go command would take the
+    /// there, ask nobody or find no such host is no absence: told so, the go command would take the
     /// module's name to the next proxy.
     #[must_use]
     pub fn of_private_module(self) -> Self {
@@ -112,7 +112,8 @@ impl Failure {
                 | LocateError::RefusedPage { .. }
                 | LocateError::RefusedTag { .. },
             )
-            | Self::Vcs(VcsError::Refused { .. }) => Self::Undecided(self.to_string()),
+            | Self::Vcs(VcsError::Refused { .. })
+            | Self::Offline(_) => Self::Undecided(self.to_string()),
             _ => self,
         }
     }
@@ -255,6 +256,7 @@ mod tests {
             LocateError::HostNotNamed { page: page() }.into(),
             VcsError::Refused { url: url(), reason: "r".into() }.into(),
             VcsError::NotLetIn { url: url(), reason: "r".into() }.into(),
+            Failure::Offline("m".into()),
         ];
         for failure in undecided {
             let said = failure.to_string();

@@ -106,7 +106,14 @@ pub(super) async fn serve(
                 serving.not_known_to_be_absent().await?;
                 frontend.background.fill_missing(serving.job());
             }
-            Err(serving.refusal(&decision))
+            // The other files are asked for of modules only.
+            Err(match file {
+                File::Info => {
+                    let (module, subject) = (&id.module, &serving.subject);
+                    miss::refusal_of_path(holdings, module, subject, &decision).await
+                }
+                File::GoMod | File::Zip => serving.refusal(&decision),
+            })
         }
     }
 }

@@ -59,7 +59,10 @@ fn need(user: &User, numbers: &BTreeSet<usize>) -> String {
         go_mod.push_str(&format!("require {module} {VERSION}\n"));
         imports.push_str(&format!("import _ \"{module}\"\n"));
         let files = files(number);
-        let zip = module_zip::sum_of(&format!("{module}@{VERSION}/"), &files);
+        let named = files
+            .iter()
+            .map(|(name, content)| (format!("{module}@{VERSION}/{name}"), content.as_bytes()));
+        let zip = module_zip::sum(named);
         let go_mod = module_zip::mod_sum(files[0].1.as_bytes());
         go_sum.push_str(&format!("{module} {VERSION} {zip}\n{module} {VERSION}/go.mod {go_mod}\n"));
     }
