@@ -199,7 +199,9 @@ fn object_meaning(error: &ObjectError) -> Meaning {
 /// limit is definite, all else is the origin's trouble and never remembered for long.
 fn vcs_meaning(error: &VcsError) -> Meaning {
     match error {
-        VcsError::RepositoryNotFound { .. } | VcsError::Refused { .. } => Meaning::Absent,
+        VcsError::RepositoryNotFound { .. }
+        | VcsError::NotVisible { .. }
+        | VcsError::Refused { .. } => Meaning::Absent,
         VcsError::LimitExceeded { .. } => Meaning::Invalid,
         VcsError::Timeout { .. } | VcsError::Busy { .. } => Meaning::OriginTimeout,
         // Only what a listing named is asked for: it moved in between.
@@ -266,7 +268,7 @@ mod tests {
         }
         let absent = [
             Failure::from(LocateError::NoUsableTag { page: page(), reason: "r".into() }),
-            VcsError::RepositoryNotFound { url: url() }.into(),
+            VcsError::NotVisible { url: url() }.into(),
             Failure::Absent("unknown revision".into()),
         ];
         for failure in absent {
