@@ -15,6 +15,7 @@ mod response;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -198,7 +199,7 @@ impl Egress {
             Reach::NamedHosts => config.allow.clone().without_public(),
         };
         let resolver = Arc::new(CheckedResolver::new(allow, config.proxy.hosts()));
-        let internal = CheckedResolver::new(AllowList::internal(), config.proxy.hosts());
+        let internal = CheckedResolver::new(AllowList::internal(), BTreeSet::new());
         let internal_resolver = Arc::new(internal);
         let named = client(&config)?.build().map_err(SetupError::client)?;
         let foreign = client(&config)?.dns_resolver(Arc::clone(&resolver));
