@@ -166,7 +166,7 @@ async fn a_silent_upstream_is_given_up() {
     upstream.say("@v/v1.0.0.zip", Says::Nothing);
     let failure = scene.fill("v1.0.0").await.unwrap();
     assert_eq!(failure.meaning, Meaning::OriginTimeout);
-    let expected = format!("{}: no answer within 1 s", upstream.authority());
+    let expected = format!("{}: no answer within 1 s; ask again in a while", upstream.authority());
     assert_eq!(failure.message, expected);
     assert_eq!(scene.stored().await, [""; 0]);
 }
