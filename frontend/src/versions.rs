@@ -1,5 +1,6 @@
 //! Which versions are visible here, remembered: a version never becomes invisible again
-//! by itself, and its recorded entity tags say which bytes belong together.
+//! by itself, and its recorded entity tags say which bytes belong together. Only what is
+//! final is remembered.
 
 use std::sync::Arc;
 
@@ -45,7 +46,16 @@ pub(crate) struct Visible {
     pub(crate) entry: Option<Arc<CatalogEntry>>,
 }
 
-/// Bounded memory of visible versions, over storage.
+impl Visible {
+    /// Whether its files stay as they are. What lies aside only because there was no zip
+    /// yet gives way to a fill that brings one: nothing has vouched for its go.mod.
+    pub(crate) fn is_final(&self) -> bool {
+        let can_have_no_zip = |entry: &Arc<CatalogEntry>| entry.zip_refusal.is_some();
+        self.space == Space::Module || self.entry.as_ref().is_some_and(can_have_no_zip)
+    }
+}
+
+/// Bounded memory of visible versions that are final, over storage.
 pub(crate) struct Versions {
     storage: Arc<dyn Storage>,
     visible: Cache<ModuleVersion, Visible>,
@@ -93,7 +103,7 @@ impl Versions {
         }
         for space in [Space::Module, Space::ModOnly] {
             if head_if_present(&*self.storage, &id.info_key(space)).await?.is_some() {
-                return Ok(Some(self.saw(id, space)));
+                return self.saw(id, space).await.map(Some);
             }
         }
         Ok(None)
@@ -107,13 +117,13 @@ impl Versions {
         for space in [Space::Module, Space::ModOnly] {
             let opened = self.storage.get(&id.info_key(space), GetOptions::default()).await;
             if let Some(object) = if_present(opened)? {
-                return Ok(Some((object, self.saw(id, space))));
+                return Ok(Some((object, self.saw(id, space).await?)));
             }
         }
         Ok(None)
     }
 
-    /// Looks up the catalog entry of a visible version and remembers it.
+    /// Looks up the catalog entry of a visible version and remembers it if that is final.
     pub(crate) async fn with_entry(
         &self,
         id: &ModuleVersion,
@@ -124,7 +134,9 @@ impl Versions {
         }
         let entry = read_entry(&*self.storage, id).await?.map(Arc::new);
         let visible = Visible { entry, ..visible };
-        self.visible.insert(id.clone(), visible.clone());
+        if visible.is_final() {
+            self.visible.insert(id.clone(), visible.clone());
+        }
         Ok(visible)
     }
 
@@ -139,9 +151,13 @@ impl Versions {
     }
 
     /// Remembers that the version is visible, keeping the entry that is already known.
-    fn saw(&self, id: &ModuleVersion, space: Space) -> Visible {
+    /// Of what lies aside the entry says whether there is anything to remember.
+    async fn saw(&self, id: &ModuleVersion, space: Space) -> Result<Visible, StorageError> {
         let seen = Visible { space, entry: None };
-        self.visible.entry_by_ref(id).or_insert(seen).into_value()
+        match space {
+            Space::Module => Ok(self.visible.entry_by_ref(id).or_insert(seen).into_value()),
+            Space::ModOnly => self.with_entry(id, seen).await,
+        }
     }
 }
 

@@ -99,7 +99,7 @@ impl Failure {
     }
 
     /// What the failure says of a private module. That we were not let in, refuse to go
-    /// there or find no such host is no absence: told so, the go command would take the
+    /// there, ask nobody or find no such host is no absence: told so, the go command would take the
     /// module's name to the next proxy.
     #[must_use]
     pub fn of_private_module(self) -> Self {
@@ -112,7 +112,8 @@ impl Failure {
                 | LocateError::RefusedPage { .. }
                 | LocateError::RefusedTag { .. },
             )
-            | Self::Vcs(VcsError::Refused { .. }) => Self::Undecided(self.to_string()),
+            | Self::Vcs(VcsError::Refused { .. })
+            | Self::Offline(_) => Self::Undecided(self.to_string()),
             _ => self,
         }
     }
@@ -156,9 +157,28 @@ impl Failure {
     /// One line for the client. Troubles of our own are named, not described: what
     /// they say belongs into our log.
     pub fn client_message(&self) -> String {
-        match self.meaning() {
-            Meaning::Internal => "internal error, see the worker's log".to_owned(),
-            _ => self.to_string(),
+        if self.meaning() == Meaning::Internal {
+            return "internal error, see the worker's log".to_owned();
+        }
+        let said = self.to_string();
+        match self.advice() {
+            // An upstream that is a Stoa has said so already.
+            Some(advice) if !said.contains("ask again") => format!("{said}; {advice}"),
+            _ => said,
+        }
+    }
+
+    /// What to do about an origin's trouble that passes by itself. The others say what is
+    /// to be set right.
+    fn advice(&self) -> Option<&'static str> {
+        match self {
+            Self::Vcs(VcsError::Unavailable { .. })
+            | Self::Locate(LocateError::Unavailable { .. })
+            | Self::Upstream(GoProxyError::Unavailable { .. }) => Some("ask again when it is back"),
+            Self::Vcs(VcsError::Timeout { .. })
+            | Self::Locate(LocateError::Timeout { .. })
+            | Self::Upstream(GoProxyError::Timeout { .. }) => Some("ask again in a while"),
+            _ => None,
         }
     }
 }
@@ -179,7 +199,9 @@ fn object_meaning(error: &ObjectError) -> Meaning {
 /// limit is definite, all else is the origin's trouble and never remembered for long.
 fn vcs_meaning(error: &VcsError) -> Meaning {
     match error {
-        VcsError::RepositoryNotFound { .. } | VcsError::Refused { .. } => Meaning::Absent,
+        VcsError::RepositoryNotFound { .. }
+        | VcsError::NotVisible { .. }
+        | VcsError::Refused { .. } => Meaning::Absent,
         VcsError::LimitExceeded { .. } => Meaning::Invalid,
         VcsError::Timeout { .. } | VcsError::Busy { .. } => Meaning::OriginTimeout,
         // Only what a listing named is asked for: it moved in between.
@@ -236,6 +258,7 @@ mod tests {
             LocateError::HostNotNamed { page: page() }.into(),
             VcsError::Refused { url: url(), reason: "r".into() }.into(),
             VcsError::NotLetIn { url: url(), reason: "r".into() }.into(),
+            Failure::Offline("m".into()),
         ];
         for failure in undecided {
             let said = failure.to_string();
@@ -245,7 +268,7 @@ mod tests {
         }
         let absent = [
             Failure::from(LocateError::NoUsableTag { page: page(), reason: "r".into() }),
-            VcsError::RepositoryNotFound { url: url() }.into(),
+            VcsError::NotVisible { url: url() }.into(),
             Failure::Absent("unknown revision".into()),
         ];
         for failure in absent {
@@ -253,6 +276,39 @@ mod tests {
         }
         let unnamed = Failure::from(LocateError::HostNotNamed { page: page() });
         assert!(!unnamed.is_worth_a_retry());
+    }
+
+    #[test]
+    fn clients_are_told_once_what_to_do_about_what_passes() {
+        let server = || "go.example.org".to_owned();
+        let unavailable = |reason: &str| GoProxyError::Unavailable {
+            server: server(),
+            reason: reason.to_owned(),
+        };
+        let misled = GoProxyError::Misconfigured { server: server(), reason: "denied".into() };
+        let url = || "https://h.example/r".to_owned();
+        for (failure, said) in [
+            (
+                Failure::from(unavailable("connection refused")),
+                "go.example.org: connection refused; ask again when it is back",
+            ),
+            (unavailable("503: ask again later").into(), "go.example.org: 503: ask again later"),
+            (misled.into(), "go.example.org: denied"),
+            (
+                VcsError::Timeout { url: url(), seconds: 9 }.into(),
+                "https://h.example/r: no answer within 9 s; ask again in a while",
+            ),
+            (
+                VcsError::NotLetIn { url: url(), reason: "no key".into() }.into(),
+                "https://h.example/r: no key",
+            ),
+            (
+                VcsError::RepositoryNotFound { url: url() }.into(),
+                "https://h.example/r: repository not found",
+            ),
+        ] {
+            assert_eq!(failure.client_message(), said);
+        }
     }
 
     #[test]

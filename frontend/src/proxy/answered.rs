@@ -117,14 +117,14 @@ pub(super) async fn serve(
             let registry = frontend.registry.as_ref().map(Registry::public);
             return match to.or(registry) {
                 Some(to) => Ok((Outcome::Redirect, miss::redirect(to, wanted))),
-                None => Err(asking.refusal(&Decision::RegistryDown)),
+                None => Err(asking.refusal(&Decision::RegistryDown).await),
             };
         }
         (Decision::Wait { at_most, otherwise }, ..) => {
             let (outcome, good) = asking.wait(at_most, otherwise).await?;
             (outcome, good, STALE_PAUSE.min(settings.freshness))
         }
-        (decision, ..) => return Err(asking.refusal(&decision)),
+        (decision, ..) => return Err(asking.refusal(&decision).await),
     };
     let good = asking.allowed(good).await?;
     let (endpoint, content_type, body) = content(&asking.question, &asking.subject, good)?;
@@ -174,7 +174,7 @@ fn content(
 }
 
 /// How long others may remember the answer.
-fn cache_control(freshness: Duration) -> HeaderValue {
+pub(super) fn cache_control(freshness: Duration) -> HeaderValue {
     HeaderValue::try_from(format!("public, max-age={}", freshness.as_secs()))
         .expect("a number is a valid header value")
 }

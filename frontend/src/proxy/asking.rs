@@ -94,10 +94,12 @@ impl Asking<'_> {
     /// The answer as far as what is stored here gives one: versions that can be had
     /// without asking anybody.
     pub(super) async fn stored(&self, last: Option<Good>) -> Result<Option<Good>, ApiError> {
+        let mut commits = Vec::new();
         if matches!(self.question, Question::List | Question::Latest) {
-            let mut versions = self.stored_versions().await?;
-            let is_known = !versions.is_empty() || last.is_some();
-            versions.retain(|version| !version.is_pseudo());
+            let all = self.stored_versions().await?;
+            let is_known = !all.is_empty() || last.is_some();
+            let versions: Vec<Version>;
+            (commits, versions) = all.into_iter().partition(Version::is_pseudo);
             if self.question == Question::List {
                 // Where nobody is asked, a module without tags has an empty list.
                 let is_list = !versions.is_empty() || (is_known && self.is_closed());
@@ -108,9 +110,15 @@ impl Asking<'_> {
                 return self.stored_info(version.clone()).await;
             }
         }
-        match last.map(|good| good.value) {
-            Some(Value::Version(info)) => self.stored_info(info.version).await,
-            _ => Ok(None),
+        if let Some(Value::Version(info)) = last.map(|good| good.value)
+            && let Some(good) = self.stored_info(info.version).await?
+        {
+            return Ok(Some(good));
+        }
+        // And its latest is the newest commit that came here.
+        match latest(&commits).filter(|_| self.is_closed()) {
+            Some(version) => self.stored_info(version.clone()).await,
+            None => Ok(None),
         }
     }
 
@@ -224,8 +232,8 @@ impl Asking<'_> {
         self.holdings.job(self.question.task(self.module), &self.asked.cause)
     }
 
-    pub(super) fn refusal(&self, decision: &Decision<'_>) -> ApiError {
-        miss::refusal(&self.subject, decision, self.holdings.is_private())
+    pub(super) async fn refusal(&self, decision: &Decision<'_>) -> ApiError {
+        miss::refusal_of_path(self.holdings, self.module, &self.subject, decision).await
     }
 
     pub(super) fn unreadable(&self, error: StorageError) -> ApiError {

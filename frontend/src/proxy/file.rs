@@ -28,7 +28,7 @@ use stoa_shared::{
 };
 
 use super::{
-    Answered, Asked, JSON, TEXT, ZIP,
+    Answered, Asked, JSON, TEXT, ZIP, answered,
     conditional::{self, Wanted, wanted},
     miss,
 };
@@ -106,7 +106,14 @@ pub(super) async fn serve(
                 serving.not_known_to_be_absent().await?;
                 frontend.background.fill_missing(serving.job());
             }
-            Err(serving.refusal(&decision))
+            // The other files are asked for of modules only.
+            Err(match file {
+                File::Info => {
+                    let (module, subject) = (&id.module, &serving.subject);
+                    miss::refusal_of_path(holdings, module, subject, &decision).await
+                }
+                File::GoMod | File::Zip => serving.refusal(&decision),
+            })
         }
     }
 }
@@ -125,6 +132,8 @@ struct Serving<'a> {
 struct Source {
     key: StorageKey,
     recorded: Option<StoredFile>,
+    /// Whether it stays as it is.
+    is_final: bool,
 }
 
 impl Serving<'_> {
@@ -175,7 +184,8 @@ impl Serving<'_> {
         let Some((object, visible)) = opened else { return Ok(None) };
         self.have_recorded(&visible);
         let key = self.id.info_key(visible.space);
-        self.whole(&key, object).await.map(Some).map_err(|error| self.unreadable(error))
+        let source = Source { key, recorded: None, is_final: visible.is_final() };
+        self.whole(&source, object).await.map(Some).map_err(|error| self.unreadable(error))
     }
 
     /// Where the file lies, and the entity tag that it must carry; `None` for a zip that was
@@ -184,8 +194,9 @@ impl Serving<'_> {
         match self.file {
             File::Info | File::GoMod => {
                 self.have_recorded(&visible);
+                let (key, is_final) = (self.id.go_mod_key(visible.space), visible.is_final());
                 let recorded = visible.entry.map(|entry| entry.go_mod.clone());
-                Ok(Some(Source { key: self.id.go_mod_key(visible.space), recorded }))
+                Ok(Some(Source { key, recorded, is_final }))
             }
             File::Zip => {
                 let looked_up = self.holdings.versions.with_entry(self.id, visible).await;
@@ -202,7 +213,7 @@ impl Serving<'_> {
                     return Ok(None);
                 }
                 let recorded = entry.and_then(|entry| entry.zip.clone());
-                Ok(Some(Source { key: self.id.zip_key(), recorded }))
+                Ok(Some(Source { key: self.id.zip_key(), recorded, is_final: true }))
             }
         }
     }
@@ -223,12 +234,12 @@ impl Serving<'_> {
         if self.asked.is_head || (self.file == File::Zip && conditional) {
             let meta = storage.head(&source.key).await?;
             check(&source.key, source.recorded.as_ref(), &meta)?;
-            return self.conditional(&source.key, meta).await;
+            return self.conditional(source, meta).await;
         }
         let if_match = source.recorded.as_ref().map(|file| file.etag.clone());
         let object = storage.get(&source.key, GetOptions { range: None, if_match }).await?;
         check(&source.key, source.recorded.as_ref(), &object.meta)?;
-        self.whole(&source.key, object).await
+        self.whole(source, object).await
     }
 
     /// Where clients find the zip, if they are to read it elsewhere. HEAD is answered
@@ -254,11 +265,11 @@ impl Serving<'_> {
     /// The response to HEAD, and to a GET that may want less than the whole.
     async fn conditional(
         &self,
-        key: &StorageKey,
+        source: &Source,
         meta: ObjectMeta,
     ) -> Result<Response, StorageError> {
         let asked = &self.asked.headers;
-        let mut headers = self.headers(&meta);
+        let mut headers = self.headers(source, &meta);
         let etag = headers.get(ETAG).cloned();
         if etag.as_ref().is_some_and(|etag| conditional::is_known(asked, etag)) {
             headers.remove(CONTENT_TYPE);
@@ -285,16 +296,17 @@ impl Serving<'_> {
             Body::empty()
         } else {
             let options = GetOptions { range: Some(part), if_match: Some(meta.etag) };
-            Body::from_stream(self.holdings.storage.get(key, options).await?.body)
+            Body::from_stream(self.holdings.storage.get(&source.key, options).await?.body)
         };
         Ok(respond(status, headers, body))
     }
 
-    /// The response with the whole object: from memory, and remembered, if it is small.
-    async fn whole(&self, key: &StorageKey, object: Object) -> Result<Response, StorageError> {
+    /// The response with the whole object: from memory, and remembered, if it is small and
+    /// final.
+    async fn whole(&self, source: &Source, object: Object) -> Result<Response, StorageError> {
         let meta = &object.meta;
         if meta.size > LARGEST_DOCUMENT {
-            let mut headers = self.headers(meta);
+            let mut headers = self.headers(source, meta);
             headers.insert(CONTENT_LENGTH, HeaderValue::from(meta.size));
             let body =
                 if self.asked.is_head { Body::empty() } else { Body::from_stream(object.body) };
@@ -309,13 +321,13 @@ impl Serving<'_> {
             },
             outcome: Outcome::Hit,
             content_type: self.content_type(),
-            cache_control: self.cache_control(),
+            cache_control: self.cache_control(source),
             etag,
             accepts_ranges: self.file == File::Zip,
             fresh_until: None,
-            body: read_whole(key, object).await?,
+            body: read_whole(&source.key, object).await?,
         });
-        if !self.holdings.is_private() {
+        if source.is_final && !self.holdings.is_private() {
             self.frontend.hot.remember(&self.asked.path, Arc::clone(&document));
         }
         let response = document.respond(self.asked.is_head, &self.asked.headers);
@@ -409,14 +421,18 @@ impl Serving<'_> {
         self.holdings.job(task, &self.asked.cause)
     }
 
-    fn cache_control(&self) -> HeaderValue {
-        if self.holdings.is_private() { PRIVATE } else { IMMUTABLE }
+    fn cache_control(&self, source: &Source) -> HeaderValue {
+        match (self.holdings.is_private(), source.is_final) {
+            (true, _) => PRIVATE,
+            (false, true) => IMMUTABLE,
+            (false, false) => answered::cache_control(self.frontend.settings.freshness),
+        }
     }
 
-    fn headers(&self, meta: &ObjectMeta) -> HeaderMap {
+    fn headers(&self, source: &Source, meta: &ObjectMeta) -> HeaderMap {
         let mut headers = HeaderMap::with_capacity(6);
         headers.insert(CONTENT_TYPE, self.content_type());
-        headers.insert(CACHE_CONTROL, self.cache_control());
+        headers.insert(CACHE_CONTROL, self.cache_control(source));
         if let Some(etag) = entity_tag(meta) {
             headers.insert(ETAG, etag);
         }

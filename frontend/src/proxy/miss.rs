@@ -10,6 +10,7 @@ use stoa_shared::{
     module::{ModulePath, Version},
     policy::{Download, PrivateModules},
     protocol::Endpoint,
+    stored_versions::visible_versions,
 };
 
 use super::Asked;
@@ -109,6 +110,34 @@ pub(super) fn refusal(subject: &str, decision: &Decision<'_>, is_private: bool) 
         }
         _ => not_stored(subject, "not to be fetched"),
     }
+}
+
+/// The same of a private path that may be no module's, because the go command only looks for
+/// one: `go get` asks for every prefix of a package's path and stops at the first 503, so
+/// that what may be a package of a stored module is 404.
+pub(super) async fn refusal_of_path(
+    holdings: &Holdings,
+    module: &ModulePath,
+    subject: &str,
+    decision: &Decision<'_>,
+) -> ApiError {
+    let is_out_of_reach =
+        holdings.is_private() && *decision == Decision::NotStored(Because::Offline);
+    if is_out_of_reach {
+        for prefix in module.prefixes() {
+            match visible_versions(&*holdings.storage, &prefix).await {
+                Ok(versions) if versions.is_empty() => {}
+                Ok(_) => {
+                    let message = format!(
+                        "{subject}: not stored here, but {prefix} is, and this proxy is offline"
+                    );
+                    return ApiError::new(Trouble::NotStored, message);
+                }
+                Err(error) => return ApiError::storage(subject, error),
+            }
+        }
+    }
+    refusal(subject, decision, holdings.is_private())
 }
 
 /// What a wait for a fill means.

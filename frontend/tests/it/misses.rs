@@ -5,10 +5,10 @@ use std::{sync::atomic::Ordering, time::Duration};
 use futures_util::future::join_all;
 use http::StatusCode;
 use stoa_frontend::FrontendSettings;
-use stoa_shared::{answer::Meaning, queue::Queue};
+use stoa_shared::{answer::Meaning, queue::Queue, storage::StorageKey};
 
 use crate::{
-    scene::{Scene, failed, fill, go_mod, info, seconds_ago, until},
+    scene::{Scene, entry, failed, fill, go_mod, info, seconds_ago, until},
     worker::{Does, store_mod_only},
 };
 
@@ -210,6 +210,49 @@ async fn a_zip_that_was_not_to_be_had_is_asked_for_again() {
     let zip = zip.await.unwrap();
     assert_eq!((zip.status.as_u16(), zip.text()), (200, "the zip"));
     assert_eq!(scene.get(INFO).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_go_mod_that_no_zip_has_vouched_for_is_kept_nowhere() {
+    const TRUE: &str = "module example.com/m\n\ngo 1.21\n";
+    let scene = Scene::new().await;
+    let (module, version) = ("example.com/m".parse().unwrap(), "v1.0.0".parse().unwrap());
+    store_mod_only(&scene.storage.inner, &module, &version, None).await;
+    for _ in 0..2 {
+        for (path, body) in [(INFO, info("v1.0.0")), (GO_MOD, go_mod("example.com/m"))] {
+            let reply = scene.get(path).await;
+            assert_eq!((reply.status, reply.text()), (StatusCode::OK, body.as_str()), "{path}");
+            assert_eq!(reply.header("cache-control"), "public, max-age=60", "{path}");
+        }
+    }
+    assert_eq!(scene.head(GO_MOD).await.header("cache-control"), "public, max-age=60");
+    // A worker finds a zip, and that the go.mod in it is another.
+    let zip = scene.store(&StorageKey::zip(&module, &version), "the zip").await;
+    let go_mod = scene.store(&StorageKey::go_mod(&module, &version), TRUE).await;
+    let entry = serde_json::to_vec(&entry(&go_mod, Some(&zip))).unwrap();
+    scene.store(&StorageKey::catalog_entry(&module, &version), entry).await;
+    scene.store(&StorageKey::info(&module, &version), info("v1.0.0")).await;
+    for (path, body) in [(GO_MOD, TRUE), (ZIP, "the zip"), (INFO, &info("v1.0.0"))] {
+        let reply = scene.get(path).await;
+        assert_eq!((reply.status, reply.text()), (StatusCode::OK, body), "{path}");
+        assert_eq!(reply.header("cache-control"), "public, max-age=604800, immutable", "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_go_mod_without_a_zip_for_good_needs_no_storage_the_second_time() {
+    let scene = Scene::new().await;
+    let (module, version) = ("example.com/m".parse().unwrap(), "v1.0.0".parse().unwrap());
+    store_mod_only(&scene.storage.inner, &module, &version, Some("no such zip")).await;
+    for path in [INFO, GO_MOD] {
+        let reply = scene.get(path).await;
+        assert_eq!(reply.header("cache-control"), "public, max-age=604800, immutable", "{path}");
+    }
+    let calls = scene.storage.calls.load(Ordering::SeqCst);
+    for path in [INFO, GO_MOD] {
+        assert_eq!(scene.get(path).await.status, 200, "{path}");
+    }
+    assert_eq!(scene.storage.calls.load(Ordering::SeqCst), calls);
 }
 
 #[tokio::test]

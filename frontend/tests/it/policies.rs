@@ -9,7 +9,7 @@ use stoa_shared::{
 };
 
 use crate::{
-    scene::{Scene, good, info, seconds_ago, version_info, versions},
+    scene::{Scene, good, info, seconds_ago, send, version_info, versions},
     worker::Does,
 };
 
@@ -203,6 +203,62 @@ async fn no_other_proxy_hears_of_a_private_module() {
         assert_eq!(reply.header("cache-control"), "private, no-store");
     }
     assert_eq!(scene.get(PUBLIC).await.status, 404);
+}
+
+#[tokio::test]
+async fn offline_what_may_be_a_package_of_a_stored_private_module_is_no_module() {
+    let settings = settings(&["corp.example"], &[]);
+    let scene = Scene::with(settings.clone()).await;
+    scene.worker(Does::Fills);
+    assert_eq!(scene.get(SECRET).await.status, 200);
+    let offline = FrontendSettings { network: NetworkMode::Offline, ..settings };
+    let router = scene.router_of(offline);
+    let below = "/corp.example/secret/pkg/sub";
+    for (path, status) in [
+        (format!("{below}/@v/list"), 404),
+        (format!("{below}/@latest"), 404),
+        (format!("{below}/@v/v1.0.0.info"), 404),
+        (format!("{below}/@v/main.info"), 404),
+        // Only of what is taken for a module.
+        (format!("{below}/@v/v1.0.0.mod"), 503),
+        (format!("{below}/@v/v1.0.0.zip"), 503),
+        ("/corp.example/secret/@v/v1.1.0.info".to_owned(), 503),
+        ("/corp.example/secret/v2/@v/list".to_owned(), 503),
+        ("/corp.example/secrets/@v/list".to_owned(), 503),
+        ("/corp.example/@v/list".to_owned(), 503),
+    ] {
+        let reply = send(router.clone(), Request::get(&path)).await;
+        assert_eq!(reply.status, status, "{path}: {}", reply.text());
+        assert_eq!(reply.header("cache-control"), "private, no-store");
+        let says = "not stored here, but corp.example/secret is, and this proxy is offline";
+        assert_eq!(reply.text().ends_with(says), status == 404, "{}", reply.text());
+    }
+}
+
+#[tokio::test]
+async fn offline_a_module_without_tags_has_its_newest_stored_commit() {
+    let (old, new) = ("v0.0.0-20200102030405-0123456789ab", "v0.0.0-20240102030405-abcdefabcdef");
+    let settings = FrontendSettings { network: NetworkMode::Offline, ..settings(&[], &[]) };
+    let scene = Scene::with(settings.clone()).await;
+    for version in [new, old] {
+        scene.store_version("example.com/m", version, b"zip").await;
+    }
+    // A frontend of its own each time, because an answer stays in memory for a second.
+    let latest = async || {
+        let router = scene.router_of(settings.clone());
+        send(router, Request::get("/example.com/m/@latest")).await.text().to_owned()
+    };
+    assert_eq!(scene.get("/example.com/m/@v/list").await.text(), "");
+    assert_eq!(latest().await, info(new));
+    // What the origin said last goes first, if it is here, and a tag before both.
+    let said = |version| good(seconds_ago(9), version_info(version));
+    scene.store_answer("example.com/m", &Question::Latest, said(old)).await;
+    assert_eq!(latest().await, info(old));
+    let elsewhere = said("v0.0.0-20250102030405-abcdefabcdef");
+    scene.store_answer("example.com/m", &Question::Latest, elsewhere).await;
+    assert_eq!(latest().await, info(new));
+    scene.store_version("example.com/m", "v0.0.1", b"zip").await;
+    assert_eq!(latest().await, info("v0.0.1"));
 }
 
 #[tokio::test]

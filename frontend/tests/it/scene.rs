@@ -90,14 +90,14 @@ impl Scene {
             is_stuck: AtomicBool::new(false),
             is_mute: AtomicBool::new(false),
         });
-        let frontend = Frontend::new(
-            Arc::clone(&storage) as Arc<dyn Storage>,
-            Arc::clone(&queue) as Arc<dyn Queue>,
-            settings,
-            Arc::default(),
-        );
+        let frontend = frontend(&storage, &queue, settings);
         let router = app(frontend.clone());
         Self { frontend, router, storage, queue, _directory: directory }
+    }
+
+    /// Another frontend over the same storage and queue.
+    pub(crate) fn router_of(&self, settings: FrontendSettings) -> Router {
+        app(frontend(&self.storage, &self.queue, settings))
     }
 
     pub(crate) async fn get(&self, path: &str) -> Reply {
@@ -209,6 +209,19 @@ impl Scene {
         let line = metrics.text().lines().find_map(|line| line.strip_prefix(name));
         line.unwrap_or_default().trim().to_owned()
     }
+}
+
+fn frontend(
+    storage: &Arc<FaultyStorage>,
+    queue: &Arc<WatchedQueue>,
+    settings: FrontendSettings,
+) -> Frontend {
+    Frontend::new(
+        Arc::clone(storage) as Arc<dyn Storage>,
+        Arc::clone(queue) as Arc<dyn Queue>,
+        settings,
+        Arc::default(),
+    )
 }
 
 /// Waits until the condition holds.

@@ -68,6 +68,14 @@ impl ModulePath {
             .parse()
     }
 
+    /// The paths of modules in which this may be a package, the longest first. The same
+    /// module of another major version is none of them.
+    pub fn prefixes(&self) -> impl Iterator<Item = Self> {
+        let (other_major, _) = self.split_major();
+        let ends = self.0.rmatch_indices('/').map(|(end, _)| &self.0[..end]);
+        ends.filter(move |path| *path != other_major).filter_map(|path| path.parse().ok())
+    }
+
     /// The path without its major-version suffix, and the suffix.
     pub fn split_major(&self) -> (&str, PathMajor) {
         PathMajor::split(&self.0).expect("a path with an invalid suffix does not parse")
@@ -184,6 +192,23 @@ mod tests {
         ] {
             let expected = ModulePathError { path: path.to_owned(), rule };
             assert_eq!(path.parse::<ModulePath>(), Err(expected));
+        }
+    }
+
+    #[test]
+    fn a_path_may_be_a_package_of_its_prefixes() {
+        for (path, expected) in [
+            ("corp.example", &[][..]),
+            ("corp.example/m/a/b", &["corp.example/m/a", "corp.example/m", "corp.example"]),
+            ("corp.example/m/v2", &["corp.example"]),
+            ("corp.example/m/v2/a", &["corp.example/m/v2", "corp.example/m", "corp.example"]),
+            ("corp.example/m/v1x/a", &["corp.example/m/v1x", "corp.example/m", "corp.example"]),
+            // What lies between is no module path there.
+            ("gopkg.in/a/m.v1", &["gopkg.in"]),
+        ] {
+            let path: ModulePath = path.parse().unwrap();
+            let prefixes: Vec<String> = path.prefixes().map(String::from).collect();
+            assert_eq!(prefixes, expected, "{path}");
         }
     }
 

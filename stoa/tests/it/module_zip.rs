@@ -63,7 +63,8 @@ pub(crate) fn mod_sum(body: &[u8]) -> String {
     sum([("go.mod".to_owned(), body)].into_iter())
 }
 
-fn sum<'a>(files: impl Iterator<Item = (String, &'a [u8])>) -> String {
+/// `h1:` of files under their full names.
+pub(crate) fn sum<'a>(files: impl Iterator<Item = (String, &'a [u8])>) -> String {
     let mut lines: Vec<(String, String)> =
         files.map(|(name, content)| (name, hex(&Sha256::digest(content)))).collect();
     lines.sort();

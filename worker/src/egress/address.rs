@@ -9,7 +9,16 @@ use stoa_shared::config::AddressRanges;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AllowList {
     ranges: AddressRanges,
-    is_without_public: bool,
+    base: Base,
+}
+
+/// What is allowed whatever the operator lists.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Base {
+    #[default]
+    Public,
+    Nothing,
+    AllButMetadata,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,21 +31,31 @@ struct Network {
 impl AllowList {
     /// Whether an address may be connected to: it is public, or listed.
     pub fn allows(&self, address: IpAddr) -> bool {
+        let is_allowed = match self.base {
+            Base::Public => is_public(address),
+            Base::Nothing => false,
+            Base::AllButMetadata => !is_metadata(address),
+        };
         // Whoever allows 10.0.0.1 means the machine, however it is spelled.
-        let is_public = !self.is_without_public && is_public(address);
-        is_public || self.ranges.contains(address.to_canonical())
+        is_allowed || self.ranges.contains(address.to_canonical())
+    }
+
+    /// Internal networks and all others, but not what a machine reaches only for itself:
+    /// link-local addresses, and those where clouds hand out its credentials.
+    pub(super) fn internal() -> Self {
+        Self { ranges: AddressRanges::default(), base: Base::AllButMetadata }
     }
 
     /// The same networks and no public address besides.
     #[must_use]
     pub fn without_public(self) -> Self {
-        Self { is_without_public: true, ..self }
+        Self { base: Base::Nothing, ..self }
     }
 }
 
 impl From<AddressRanges> for AllowList {
     fn from(ranges: AddressRanges) -> Self {
-        Self { ranges, is_without_public: false }
+        Self { ranges, base: Base::Public }
     }
 }
 
@@ -48,6 +67,10 @@ impl Network {
     const fn v6(first: u16, second: u16, length: u8) -> Self {
         let address = Ipv6Addr::new(first, second, 0, 0, 0, 0, 0, 0);
         Self { address: IpAddr::V6(address), length }
+    }
+
+    const fn host([a, b, c, d, e, f, g, h]: [u16; 8]) -> Self {
+        Self { address: IpAddr::V6(Ipv6Addr::new(a, b, c, d, e, f, g, h)), length: 128 }
     }
 
     fn contains(&self, address: IpAddr) -> bool {
@@ -91,6 +114,31 @@ const SPECIAL: [Network; 21] = [
 /// Global unicast of IPv6; loopback, unique-local, link-local, multicast and all
 /// that carries an IPv4 address by mapping or translation lies outside.
 const GLOBAL_V6: Network = Network::v6(0x2000, 0, 3);
+
+/// What a machine reaches only for itself. Clouds hand out its credentials there.
+const METADATA: [Network; 7] = [
+    Network::v4([100, 100, 100, 200], 32),
+    Network::v4([168, 63, 129, 16], 32),
+    Network::v4([169, 254, 0, 0], 16), // link-local
+    Network::v4([192, 0, 0, 192], 32),
+    Network::host([0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254]),
+    Network::host([0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254]),
+    Network::v6(0xfe80, 0, 10), // link-local
+];
+
+/// IPv4 addresses as IPv6-only networks reach them: the last four bytes.
+const TRANSLATED: Network = Network::v6(0x64, 0xff9b, 96);
+
+fn is_metadata(address: IpAddr) -> bool {
+    let address = match address.to_canonical() {
+        IpAddr::V6(v6) if TRANSLATED.contains(v6.into()) => {
+            let [.., a, b, c, d] = v6.octets();
+            Ipv4Addr::new(a, b, c, d).into()
+        }
+        address => address,
+    };
+    METADATA.iter().any(|network| network.contains(address))
+}
 
 fn is_public(address: IpAddr) -> bool {
     (address.is_ipv4() || GLOBAL_V6.contains(address))
@@ -166,6 +214,35 @@ mod tests {
         }
         for address in allowed {
             assert!(list.allows(address.parse().unwrap()), "{address}");
+        }
+    }
+
+    #[test]
+    fn a_machines_own_addresses_are_not_internal() {
+        let internal = AllowList::internal();
+        for (address, allowed) in [
+            ("10.1.2.3", true),
+            ("127.0.0.1", true),
+            ("192.168.0.1", true),
+            ("fd00::1", true),
+            ("::1", true),
+            ("1.1.1.1", true),
+            ("100.100.100.201", true),
+            ("fec0::1", true),
+            ("64:ff9b::a01:203", true),
+            ("169.254.0.1", false),
+            ("169.254.169.254", false),
+            ("::ffff:169.254.169.254", false),
+            ("64:ff9b::a9fe:a9fe", false),
+            ("100.100.100.200", false),
+            ("168.63.129.16", false),
+            ("192.0.0.192", false),
+            ("fe80::1", false),
+            ("febf::1", false),
+            ("fd00:ec2::254", false),
+            ("fd20:ce::254", false),
+        ] {
+            assert_eq!(internal.allows(address.parse().unwrap()), allowed, "{address}");
         }
     }
 

@@ -15,6 +15,7 @@ mod response;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -52,6 +53,9 @@ pub enum Trust {
     /// its host has no public address it may redirect to other such hosts, because whoever
     /// runs it runs them, too (design §8).
     Upstream,
+    /// Where such an upstream redirects: like it, but never to link-local addresses or a
+    /// cloud's metadata, which nobody serves modules from.
+    Internal,
     /// A module path, a meta tag or a redirect: HTTPS to public addresses only.
     Foreign,
 }
@@ -155,10 +159,13 @@ pub struct Egress {
 struct Shared {
     config: EgressConfig,
     resolver: Arc<CheckedResolver>,
+    /// For hosts that are [`Trust::Internal`].
+    internal_resolver: Arc<CheckedResolver>,
     patience: Arc<Patience>,
-    // Two pools, so that a connection made for the operator's sake never serves a
+    // Pools of their own, so that a connection made for the operator's sake never serves a
     // foreign name.
     named: reqwest::Client,
+    internal: reqwest::Client,
     foreign: reqwest::Client,
 }
 
@@ -192,10 +199,16 @@ impl Egress {
             Reach::NamedHosts => config.allow.clone().without_public(),
         };
         let resolver = Arc::new(CheckedResolver::new(allow, config.proxy.hosts()));
+        let internal = CheckedResolver::new(AllowList::internal(), BTreeSet::new());
+        let internal_resolver = Arc::new(internal);
         let named = client(&config)?.build().map_err(SetupError::client)?;
         let foreign = client(&config)?.dns_resolver(Arc::clone(&resolver));
         let foreign = foreign.build().map_err(SetupError::client)?;
-        Ok(Self { shared: Arc::new(Shared { config, resolver, patience, named, foreign }) })
+        let internal = client(&config)?.dns_resolver(Arc::clone(&internal_resolver));
+        let internal = internal.build().map_err(SetupError::client)?;
+        let shared =
+            Shared { config, resolver, internal_resolver, patience, named, internal, foreign };
+        Ok(Self { shared: Arc::new(shared) })
     }
 
     /// Follows redirects.
@@ -257,6 +270,7 @@ impl Egress {
         };
         let found = match trust {
             Trust::Named | Trust::Upstream => resolver::lookup(host).await,
+            Trust::Internal => self.shared.internal_resolver.checked(host).await,
             Trust::Foreign => self.shared.resolver.checked(host).await,
         };
         match found {
@@ -287,11 +301,13 @@ impl Egress {
         body: Option<Bytes>,
     ) -> Result<Response, EgressError> {
         let Request { mut url, mut trust, mut headers, body_limit, deadline } = request;
+        let own_host = url.host().map(|host| host.to_owned());
         for _ in 0..=REDIRECT_LIMIT {
             self.check(&url, trust)?;
             self.check_reach(&url, trust).await?;
             let client = match trust {
                 Trust::Named | Trust::Upstream => &self.shared.named,
+                Trust::Internal => &self.shared.internal,
                 Trust::Foreign => &self.shared.foreign,
             };
             let mut builder = client.request(method.clone(), url.clone()).headers(headers.clone());
@@ -324,9 +340,17 @@ impl Egress {
                 if self.shared.config.reach != Reach::Anywhere && next.url.host() != url.host() {
                     return Err(EgressError::not_named(&url));
                 }
-                if trust != Trust::Upstream || !self.is_internal(&url).await {
-                    trust = Trust::Foreign;
-                }
+                let is_own = next.url.host().map(|host| host.to_owned()) == own_host;
+                trust = match trust {
+                    Trust::Upstream | Trust::Internal if self.is_internal(&url).await => {
+                        if is_own {
+                            Trust::Upstream
+                        } else {
+                            Trust::Internal
+                        }
+                    }
+                    _ => Trust::Foreign,
+                };
             }
             url = next.url;
         }
@@ -360,27 +384,32 @@ impl Egress {
         let Some(host) = url.host() else { return refuse("the URL names no host") };
         match (trust, url.scheme()) {
             (_, "https") => {}
-            (Trust::Named | Trust::Upstream, "http") => return Ok(()),
+            (Trust::Named | Trust::Upstream | Trust::Internal, "http") => {}
             (Trust::Foreign, "http") => return refuse("only https is allowed here"),
             _ => return refuse("the scheme is not allowed"),
         }
-        if trust != Trust::Foreign {
-            return Ok(());
-        }
-        if !matches!(url.port_or_known_default(), Some(80 | 443)) {
-            return refuse("the port is neither 80 nor 443");
-        }
+        let resolver = match trust {
+            Trust::Named | Trust::Upstream => return Ok(()),
+            Trust::Internal => &self.shared.internal_resolver,
+            Trust::Foreign if !matches!(url.port_or_known_default(), Some(80 | 443)) => {
+                return refuse("the port is neither 80 nor 443");
+            }
+            Trust::Foreign => &self.shared.resolver,
+        };
         let literal: IpAddr = match host {
             // The resolver lets the proxy's own name pass, which is for the proxy alone.
-            Host::Domain(host) if self.shared.resolver.is_proxy(host) => {
+            Host::Domain(host) if resolver.is_proxy(host) => {
                 return refuse("the host is our own proxy");
             }
             Host::Domain(_) => return Ok(()),
             Host::Ipv4(address) => address.into(),
             Host::Ipv6(address) => address.into(),
         };
-        if self.shared.resolver.allows(literal) {
+        if resolver.allows(literal) {
             return Ok(());
+        }
+        if trust == Trust::Internal {
+            return refuse("the address is link-local or a cloud's metadata");
         }
         if self.shared.config.reach == Reach::NamedHosts {
             return Err(EgressError::not_named(url));

@@ -123,6 +123,64 @@ async fn an_internal_upstream_may_redirect_to_internal_hosts() {
 }
 
 #[tokio::test]
+async fn no_upstream_leads_to_a_machines_own_addresses() {
+    let inner = server(
+        Options::default()
+            .with_page("/metadata", FixedPage::redirect(302, "http://169.254.169.254/latest"))
+            .with_page("/end", FixedPage::html("done")),
+    )
+    .await;
+    let elsewhere = inner.url().replace("127.0.0.1", "localhost");
+    let mut options = Options::default()
+        .with_page("/further", FixedPage::redirect(302, &format!("{elsewhere}/metadata")))
+        .with_page("/inner", FixedPage::redirect(302, &format!("{elsewhere}/end")));
+    let addresses = [
+        "169.254.169.254",
+        "169.254.1.2:8080",
+        "[fe80::1]",
+        "[::ffff:169.254.169.254]",
+        "[64:ff9b::a9fe:a9fe]",
+        "[fd00:ec2::254]",
+        "100.100.100.200",
+    ];
+    for (number, address) in addresses.iter().enumerate() {
+        let page = FixedPage::redirect(302, &format!("http://{address}/latest"));
+        options = options.with_page(&format!("/{number}"), page);
+    }
+    let upstream = server(options).await;
+    let everything = ["0.0.0.0/0", "::/0"].map(|range| range.parse().unwrap());
+    let everything: stoa_shared::config::AddressRanges = everything.into_iter().collect();
+    // What module paths may lead to is another matter.
+    for allow in [AllowList::default(), everything.into()] {
+        let egress = Egress::new(EgressConfig { allow, ..EgressConfig::default() }).unwrap();
+        let paths = (0..addresses.len()).map(|number| number.to_string());
+        for path in paths.chain(["further".to_owned()]) {
+            let asked = request(&format!("{}/{path}", upstream.url()), Trust::Upstream);
+            let refused = egress.get(asked).await;
+            let Err(EgressError::Refused { reason, .. }) = refused else {
+                panic!("{path}: {refused:?}")
+            };
+            assert!(reason.contains("metadata"), "{path}: {reason}");
+        }
+        let asked = request(&format!("{}/inner", upstream.url()), Trust::Upstream);
+        let response = egress.get(asked).await.unwrap();
+        assert_eq!((response.status().as_u16(), response.trust()), (200, Trust::Internal));
+    }
+}
+
+#[tokio::test]
+async fn an_upstream_at_such_an_address_is_the_operators_choice() {
+    let egress = egress();
+    let url = |text: &str| text.parse::<Url>().unwrap();
+    for address in ["http://169.254.7.7:3000/", "http://[fe80::1]/"] {
+        egress.check(&url(address), Trust::Upstream).unwrap();
+        assert!(egress.is_internal(&url(address)).await, "{address}");
+        assert!(egress.check(&url(address), Trust::Internal).is_err(), "{address}");
+    }
+    egress.check(&url("http://10.0.0.1/"), Trust::Internal).unwrap();
+}
+
+#[tokio::test]
 async fn a_post_is_redirected_with_its_body_but_not_by_303() {
     let options = Options::default()
         .with_page("/kept", FixedPage::redirect(301, "/end"))

@@ -58,6 +58,14 @@ pub enum GoProxyError {
         /// One line.
         reason: String,
     },
+    /// We do not get along with it until somebody sets something right.
+    #[error("{server}: {reason}")]
+    Misconfigured {
+        /// Its name.
+        server: String,
+        /// One line that says what.
+        reason: String,
+    },
     /// It sent what cannot be true. That heals when the server does.
     #[error("{server}: invalid answer: {reason}")]
     InvalidData {
@@ -75,7 +83,9 @@ impl GoProxyError {
             Self::Absent { .. } | Self::Unusable { .. } => Meaning::Absent,
             Self::Refused { .. } => Meaning::Refused,
             Self::Timeout { .. } | Self::Busy { .. } => Meaning::OriginTimeout,
-            Self::Unavailable { .. } | Self::InvalidData { .. } => Meaning::OriginUnavailable,
+            Self::Unavailable { .. } | Self::Misconfigured { .. } | Self::InvalidData { .. } => {
+                Meaning::OriginUnavailable
+            }
         }
     }
 
@@ -85,7 +95,9 @@ impl GoProxyError {
             Self::Absent { .. } => VcsOutcome::NotFound,
             Self::Refused { .. } | Self::Unusable { .. } => VcsOutcome::Refused,
             Self::Timeout { .. } | Self::Busy { .. } => VcsOutcome::Timeout,
-            Self::Unavailable { .. } | Self::InvalidData { .. } => VcsOutcome::Error,
+            Self::Unavailable { .. } | Self::Misconfigured { .. } | Self::InvalidData { .. } => {
+                VcsOutcome::Error
+            }
         }
     }
 
@@ -113,9 +125,9 @@ impl GoProxyError {
             }
             401 | 407 => {
                 let reason = format!("access denied ({explained}): check its credentials");
-                Self::Unavailable { server, reason }
+                Self::Misconfigured { server, reason }
             }
-            508 => Self::Unavailable {
+            508 => Self::Misconfigured {
                 server,
                 reason: format!("the upstreams form a loop ({explained})"),
             },
@@ -133,13 +145,12 @@ impl GoProxyError {
             EgressError::UnknownHost { .. } if is_foreign => {
                 Self::Unusable { server, reason: "no such host".to_owned() }
             }
-            EgressError::NotNamed { .. } => Self::Unavailable {
+            EgressError::NotNamed { .. } => Self::Misconfigured {
                 server,
                 reason: "not to be asked for private modules".to_owned(),
             },
-            EgressError::Refused { reason, .. } | EgressError::Unreachable { reason, .. } => {
-                Self::Unavailable { server, reason }
-            }
+            EgressError::Refused { reason, .. } => Self::Misconfigured { server, reason },
+            EgressError::Unreachable { reason, .. } => Self::Unavailable { server, reason },
             EgressError::UnknownHost { .. } => {
                 Self::Unavailable { server, reason: "no such host".to_owned() }
             }

@@ -152,6 +152,15 @@ pub enum VcsError {
         /// Without credentials.
         url: String,
     },
+    /// The host of a private repository, which knows us, says that there is none. Hosts say
+    /// the same of one that they do not show to whom they know.
+    #[error(
+        "{url}: repository not found, or hidden from the credentials that STOA_VCS_CREDENTIALS has for its host"
+    )]
+    NotVisible {
+        /// Without credentials.
+        url: String,
+    },
     /// A wanted object is not to be had (a ref moved, or the id is unknown).
     #[error("{url}: object {id} is not available")]
     ObjectNotFound {
@@ -243,6 +252,7 @@ impl VcsError {
     pub fn of(mut self, known_as: &str) -> Self {
         match &mut self {
             Self::RepositoryNotFound { url }
+            | Self::NotVisible { url }
             | Self::ObjectNotFound { url, .. }
             | Self::Refused { url, .. }
             | Self::LimitExceeded { url, .. }

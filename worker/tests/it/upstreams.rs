@@ -59,7 +59,6 @@ async fn credentials_are_for_the_upstream_alone() {
     assert!(upstream.asked().iter().all(|asked| asked.headers["authorization"] == basic));
     let elsewhere = store.asked();
     assert_eq!((elsewhere.len(), elsewhere[0].headers.get("authorization")), (1, None));
-        ("no go.mod", "mod", text("v1.0.0"), "is no go.mod of it"),
     assert_eq!(elsewhere[0].path, format!("/example.com/m/{zip}"));
 }
 
@@ -118,7 +117,8 @@ async fn nothing_of_a_lie_is_stored() {
             text(r#"{"Version":"v1.0.0","Time":"now"}"#),
             "is no version info",
         ),
-        ("a page to log in, for .mod", "mod", text("<html>login</html>"), "is no go.mod of it"),
+        ("a page to log in, for .mod", "mod", text("<html>login</html>"), "is a page for people"),
+        ("no go.mod", "mod", text("v1.0.0"), "is no go.mod of it"),
         (".mod of another major", "mod", text("module example.com/m/v2\n"), "is no go.mod of it"),
         ("500", "mod", Says::Status(500, ""), "HTTP status 500"),
         (
@@ -167,7 +167,7 @@ async fn a_silent_upstream_is_given_up() {
     upstream.say("@v/v1.0.0.zip", Says::Nothing);
     let failure = scene.fill("v1.0.0").await.unwrap();
     assert_eq!(failure.meaning, Meaning::OriginTimeout);
-    let expected = format!("{}: no answer within 1 s", upstream.authority());
+    let expected = format!("{}: no answer within 1 s; ask again in a while", upstream.authority());
     assert_eq!(failure.message, expected);
     assert_eq!(scene.stored().await, [""; 0]);
 }

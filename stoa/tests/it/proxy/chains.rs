@@ -50,6 +50,8 @@ fn two_proxies_before_each_other_do_not_ask_for_ever() {
         Deployment::start(site, name)
     };
     let (one, other) = (at("round-a", &a, &b), at("round-b", &b, &a));
+    // The first was there before the second.
+    until("it is seen", || one.frontend.metric("stoa_upstream_up") == 1.0);
     let told = one.go("user").fails(&["mod", "download", &format!("{}@v1.0.0", module("none"))]);
     assert!(told.contains("stopped after 10 redirects"), "{told}");
     // The workers notice, too.

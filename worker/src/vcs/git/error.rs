@@ -135,9 +135,11 @@ pub(super) fn from_status(url: &str, status: u16) -> VcsError {
 pub(super) fn counted_as(error: Option<&VcsError>) -> VcsOutcome {
     match error {
         None => VcsOutcome::Ok,
-        Some(VcsError::RepositoryNotFound { .. } | VcsError::ObjectNotFound { .. }) => {
-            VcsOutcome::NotFound
-        }
+        Some(
+            VcsError::RepositoryNotFound { .. }
+            | VcsError::NotVisible { .. }
+            | VcsError::ObjectNotFound { .. },
+        ) => VcsOutcome::NotFound,
         Some(VcsError::Refused { .. } | VcsError::LimitExceeded { .. }) => VcsOutcome::Refused,
         Some(VcsError::Timeout { .. } | VcsError::Busy { .. }) => VcsOutcome::Timeout,
         Some(

@@ -189,7 +189,9 @@ impl GitVcs {
         if self.credentials.is_none() {
             return error;
         }
-        let is_known = self.authorization(remote).is_some();
+        let has_key =
+            self.credentials.as_ref().is_some_and(|known| known.ssh(&remote.url).is_some());
+        let is_known = has_key || self.authorization(remote).is_some();
         let (url, reason) = match error {
             VcsError::AccessDenied { url, status } if is_known => {
                 let reason = "the host refuses the credentials";
@@ -204,7 +206,11 @@ impl GitVcs {
                     ),
                 )
             }
-            VcsError::RepositoryNotFound { url } if !is_known && !remote.is_trusted => {
+            VcsError::RepositoryNotFound { url } if is_known => {
+                return VcsError::NotVisible { url };
+            }
+            // Of our own disk nothing is hidden.
+            VcsError::RepositoryNotFound { url } if remote.url.scheme() != "file" => {
                 let reason = "repository not found, or hidden: STOA_VCS_CREDENTIALS has nothing to show to its host";
                 (url, reason.to_owned())
             }

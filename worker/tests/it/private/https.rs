@@ -116,9 +116,34 @@ async fn a_repository_that_is_not_there_is_absent_once_the_host_knows_us() {
     let workers = scene.workers(&with_token());
     let failure = run(&workers, &private(), &missing).await.unwrap_err();
     assert_eq!(failure.meaning(), Meaning::Absent, "{failure}");
+    assert_eq!(
+        failure.client_message(),
+        "https://git.corp.example/team/missing: repository not found, or hidden from the credentials that STOA_VCS_CREDENTIALS has for its host"
+    );
 
     let workers = scene.workers("[]");
     let failure = run(&workers, &private(), &missing).await.unwrap_err();
     assert_eq!(failure.meaning(), Meaning::OriginUnavailable);
     assert!(failure.to_string().contains("STOA_VCS_CREDENTIALS has none for it"), "{failure}");
+}
+
+#[tokio::test]
+async fn a_host_that_hides_what_it_has_from_strangers_has_not_said_that_there_is_nothing() {
+    let missing = fill("git.corp.example/team/missing.git", "v1.0.0");
+    // 404, as hosts of private repositories say instead of 401.
+    let scene = Scene::new(None).await;
+    let workers = scene.workers("[]");
+    let failure = run(&workers, &private(), &missing).await.unwrap_err();
+    assert_eq!(failure.meaning(), Meaning::OriginUnavailable, "{failure}");
+    assert_eq!(
+        failure.client_message(),
+        "https://git.corp.example/team/missing: repository not found, or hidden: STOA_VCS_CREDENTIALS has nothing to show to its host"
+    );
+    run(&workers, &private(), &fill(MODULE, "v1.0.0")).await.unwrap();
+    // A directory hides nothing.
+    let repositories = scene.path("repositories");
+    let rewrite = format!("https://{HOST}/=file://{}/", repositories.display());
+    let workers = scene.workers_with("[]", &rewrite, |_| {});
+    let failure = run(&workers, &private(), &missing).await.unwrap_err();
+    assert_eq!(failure.meaning(), Meaning::Absent, "{failure}");
 }

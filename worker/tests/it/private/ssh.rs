@@ -203,6 +203,9 @@ async fn a_key_that_the_host_does_not_know_and_no_key_at_all_are_no_absence() {
         assert_eq!(failure.meaning(), Meaning::OriginUnavailable);
     }
     let workers = site.workers(&site.credentials("user"));
+    let missing = fill("git.corp.example/team/missing.git", "v1.0.0");
+    let failure = run(&workers, &private(), &missing).await.unwrap_err();
+    assert_eq!(failure.meaning(), Meaning::Absent, "{failure}");
     run(&workers, &Space::Public, &fill(MODULE, "v1.0.0")).await.unwrap_err();
     assert!(site.scene.stored().await.iter().all(|key| !key.ends_with(".zip")));
 }
