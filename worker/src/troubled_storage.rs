@@ -37,6 +37,8 @@ pub(crate) enum Way {
     Open,
     /// They fail at once.
     Refused,
+    /// They arrive as much later.
+    Slow(Duration),
     /// They neither arrive nor fail until the way is another.
     Silent,
 }
@@ -76,6 +78,10 @@ impl TroubledStorage {
         let key = StorageKey::listed(key.to_owned());
         match way {
             Way::Open => Ok(()),
+            Way::Slow(delay) => {
+                sleep(delay).await;
+                Ok(())
+            }
             Way::Refused => Err(unavailable(&key, io::ErrorKind::ConnectionRefused.into())),
             Way::Silent => pending().await,
         }

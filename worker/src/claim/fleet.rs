@@ -59,13 +59,14 @@ impl Fleet {
                     }
                     self.seen.invalidate(&key);
                     let (storage, etag) = (self.storage.clone(), meta.etag);
-                    let is_in_doubt = false;
+                    let (pace, is_in_doubt) = (begun.elapsed(), false);
                     return Ok(Keeper {
                         storage,
                         key,
                         document,
                         etag,
                         renewed: begun,
+                        pace,
                         is_in_doubt,
                     });
                 }

@@ -20,8 +20,8 @@ use super::{ClaimError, RELIABLE, RENEWAL, STALE, document::Document, holder::Ho
 /// How long a call of storage may take: so little that two may stall one after the other
 /// before anybody takes the claim for a dead worker's.
 const SOON: Duration = Duration::from_secs(2);
-/// Tries in a row that have to end that soon. Storage that answers none of them is slow
-/// throughout, and gets more time.
+/// Tries in a row that have to end that soon, or not much later than the last that was
+/// answered. Storage that answers none of them is slow throughout, and gets more time.
 const SOON_TRIES: u32 = 3;
 /// The pause after a try that failed.
 const PAUSE: Duration = Duration::from_millis(250);
@@ -47,6 +47,8 @@ pub(super) struct Keeper {
     pub(super) etag: ETag,
     /// When the last write that succeeded began: the claim has stood since then, perhaps.
     pub(super) renewed: Instant,
+    /// How long that write took.
+    pub(super) pace: Duration,
     /// Whether what lies there may be another write of ours than the last known.
     pub(super) is_in_doubt: bool,
 }
@@ -139,12 +141,12 @@ impl Keeper {
             0 => sleep_until(self.renewed + RENEWAL).await,
             _ => sleep(PAUSE).await,
         }
-        self.write(false, if failures < SOON_TRIES { SOON } else { STALE }).await
+        self.write(false, if failures < SOON_TRIES { self.soon() } else { STALE }).await
     }
 
     async fn release(mut self) {
         for tries_left in (0..RELEASE_TRIES).rev() {
-            match self.write(true, SOON).await {
+            match self.write(true, self.soon()).await {
                 Ok(_) => return,
                 Err(error) if tries_left == 0 => {
                     let error: &dyn std::error::Error = &error;
@@ -155,23 +157,27 @@ impl Keeper {
         }
     }
 
+    fn soon(&self) -> Duration {
+        SOON.max(self.pace + SOON / 2).min(STALE)
+    }
+
     async fn write(
         &mut self,
         is_released: bool,
         patience: Duration,
     ) -> Result<Standing, StorageError> {
         loop {
-            let begun = Instant::now();
             if self.is_in_doubt && !self.look(patience).await? {
                 return Ok(Standing::Lost);
             }
+            let begun = Instant::now();
             self.is_in_doubt = true;
             let next = self.document.next(is_released);
             let written = self.storage.swap(&self.key, &self.etag, next.body());
             match in_time(patience, &self.key, written).await {
                 Ok(meta) => {
                     (self.document, self.etag, self.renewed) = (next, meta.etag, begun);
-                    self.is_in_doubt = false;
+                    (self.pace, self.is_in_doubt) = (begun.elapsed(), false);
                     return Ok(Standing::Held { renewed: begun });
                 }
                 // By another, or by a write of ours that was given up.

@@ -112,6 +112,24 @@ async fn a_renewal_that_stalls_loses_nothing_and_keeps_nobody_waiting() {
 }
 
 #[tokio::test]
+async fn storage_that_is_slow_throughout_confirms_what_it_holds() {
+    let site = Site::new().await;
+    let ((way, one), (_, other)) = (site.worker(), site.worker());
+    way.set(Way::Slow(Duration::from_secs(3)));
+    let held = one.take(SUBJECT, SOON).await.unwrap();
+    // As long as a fill takes there.
+    let work = async {
+        for _ in 0..8 {
+            held.check().await.unwrap();
+            tokio::time::sleep(Duration::from_secs(3)).await;
+        }
+    };
+    let (taken, ()) = tokio::join!(other.take(SUBJECT, 3 * STALE), work);
+    assert!(is_taken(&taken));
+    held.check().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_claim_whose_taking_took_long_may_have_been_taken_over_since() {
     let site = Site::new().await;
     let ((way, one), (_, other)) = (site.worker(), site.worker());
