@@ -3,7 +3,8 @@
 use std::{io, time::Duration};
 
 use clap::{Arg, ArgMatches};
-use reqwest::{Method, StatusCode};
+use jiff::{Timestamp, fmt::rfc2822};
+use reqwest::{Method, StatusCode, header::DATE};
 use stoa_shared::{
     backends::{BackendError, root_certificates},
     config::{Config, Secret},
@@ -78,6 +79,15 @@ impl AdminClient {
 
     /// Sends a request; the body of a good answer.
     pub(crate) async fn send(&self, method: Method, path: &str) -> Result<Vec<u8>, AdminError> {
+        self.ask(method, path).await.map(|(body, _)| body)
+    }
+
+    /// The same, and what time it was there, where that is said.
+    async fn ask(
+        &self,
+        method: Method,
+        path: &str,
+    ) -> Result<(Vec<u8>, Option<Timestamp>), AdminError> {
         let url = format!("{}{path}", self.base);
         let mut request = self.client.request(method, &url);
         if let Some(token) = &self.token {
@@ -92,9 +102,11 @@ impl AdminClient {
         };
         let answer = request.send().await.map_err(unreachable)?;
         let status = answer.status();
+        let date = answer.headers().get(DATE).and_then(|date| date.to_str().ok());
+        let date = date.and_then(|date| Some(rfc2822::parse(date).ok()?.timestamp()));
         let body = answer.bytes().await.map_err(unreachable)?;
         if status.is_success() {
-            return Ok(body.to_vec());
+            return Ok((body.to_vec(), date));
         }
         let said = String::from_utf8_lossy(&body);
         let said =
@@ -108,10 +120,19 @@ impl AdminClient {
         &self,
         path: &str,
     ) -> Result<T, AdminError> {
-        let body = self.send(Method::GET, path).await?;
-        serde_json::from_slice(&body).map_err(|error| AdminError::Foreign {
+        self.get_dated(path).await.map(|(value, _)| value)
+    }
+
+    /// The same, and what time it was there: the only clock to compare its times with.
+    pub(crate) async fn get_dated<T: serde::de::DeserializeOwned>(
+        &self,
+        path: &str,
+    ) -> Result<(T, Timestamp), AdminError> {
+        let (body, date) = self.ask(Method::GET, path).await?;
+        let value = serde_json::from_slice(&body).map_err(|error| AdminError::Foreign {
             url: self.base.clone(),
             reason: error.to_string(),
-        })
+        })?;
+        Ok((value, date.unwrap_or_else(Timestamp::now)))
     }
 }

@@ -3,7 +3,6 @@
 use std::{
     collections::BTreeSet,
     io::{self, Write},
-    time::SystemTime,
 };
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
@@ -119,14 +118,15 @@ impl Action {
         client: &AdminClient,
         failed: &mut BTreeSet<String>,
     ) -> Result<(), AdminError> {
-        let begun = SystemTime::now();
+        let (mut seen, mut begun) = (BTreeSet::new(), None);
         loop {
-            let letters = client.get::<Vec<DeadLetter>>(PATH).await?;
-            let is_older = |letter: &DeadLetter| {
-                letter.buried_at.is_none_or(|at| SystemTime::from(at) < begun)
-            };
-            let ids = letters.into_iter().filter(is_older).map(|letter| letter.id);
-            let ids: Vec<String> = ids.filter(|id| !failed.contains(id)).collect();
+            let (letters, now) = client.get_dated::<Vec<DeadLetter>>(PATH).await?;
+            let is_first = begun.is_none();
+            let begun = *begun.get_or_insert(now);
+            let is_older = |letter: &DeadLetter| letter.buried_at.is_none_or(|at| at < begun);
+            let letters = letters.into_iter().filter(|letter| is_first || is_older(letter));
+            let ids: Vec<_> =
+                letters.map(|letter| letter.id).filter(|id| seen.insert(id.clone())).collect();
             if ids.is_empty() {
                 return Ok(());
             }

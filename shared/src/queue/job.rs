@@ -18,6 +18,9 @@ const FORMAT: u32 = 2;
 /// which it is.
 const PUBLIC_FORMAT: u32 = 1;
 
+/// Most characters of why a message is no job.
+const LONGEST_REASON: usize = 300;
+
 /// A message on the queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Job {
@@ -83,7 +86,7 @@ pub enum JobError {
     #[error("job message of format {format}, this program reads up to {FORMAT}")]
     Newer {
         /// The message's format.
-        format: u32,
+        format: u64,
     },
 }
 
@@ -130,10 +133,12 @@ impl Job {
 
     /// Reads a message from the queue.
     pub fn from_message(message: &str) -> Result<Self, JobError> {
-        let unreadable =
-            |error: serde_json::Error| JobError::Unreadable { reason: error.to_string() };
+        // The parser's words may quote the message.
+        let unreadable = |error: serde_json::Error| JobError::Unreadable {
+            reason: error.to_string().chars().take(LONGEST_REASON).collect(),
+        };
         let Header { format } = serde_json::from_str(message).map_err(unreadable)?;
-        if format > FORMAT {
+        if format > u64::from(FORMAT) {
             return Err(JobError::Newer { format });
         }
         let Envelope { project, task, cause, .. }: Envelope<Task, Cause, ProjectId> =
@@ -184,7 +189,7 @@ impl fmt::Display for JobKey {
 
 #[derive(Deserialize)]
 struct Header {
-    format: u32,
+    format: u64,
 }
 
 #[derive(Serialize, Deserialize)]

@@ -6,14 +6,18 @@ use futures_util::StreamExt;
 use lapin::{
     BasicProperties,
     options::{BasicConsumeOptions, BasicPublishOptions, QueueBindOptions, QueueDeclareOptions},
-    types::{AMQPValue, FieldTable},
+    types::FieldTable,
 };
 use tokio::{
     sync::{broadcast, watch},
     time::{self, Instant, MissedTickBehavior},
 };
 
-use super::{link::Link, topology::COMPLETIONS, trouble::Trouble};
+use super::{
+    link::Link,
+    topology::{COMPLETIONS, transient},
+    trouble::Trouble,
+};
 use crate::queue::{Completion, JobKey};
 
 /// Completions kept for a subscriber that is slow to take them.
@@ -59,7 +63,9 @@ impl Completions {
         let channel = link.channel().await?;
         let options =
             QueueDeclareOptions { exclusive: true, auto_delete: true, ..Default::default() };
-        let queue = channel.queue_declare("".into(), options, arguments()).await?;
+        // Of our own names, so that a user of the broker needs rights on no others.
+        let name = format!("{COMPLETIONS}.{:016x}", rand::random::<u64>());
+        let queue = channel.queue_declare(name.into(), options, transient()).await?;
         let queue = queue.name().clone();
         let bind = || {
             let (options, arguments) = (QueueBindOptions::default(), FieldTable::default());
@@ -92,13 +98,6 @@ impl Completions {
         // An error says that nobody listens, which is nobody's loss.
         let _ = self.subscribers.send(completion);
     }
-}
-
-/// Not replicated, whatever a vhost's default: such a queue belongs to one connection.
-fn arguments() -> FieldTable {
-    let mut arguments = FieldTable::default();
-    arguments.insert("x-queue-type".into(), AMQPValue::LongString("classic".into()));
-    arguments
 }
 
 /// Tells all processes; nobody confirms it. Where the exchange is gone the broker ends

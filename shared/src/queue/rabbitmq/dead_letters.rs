@@ -1,8 +1,8 @@
 //! Reading, replaying and dropping dead letters.
 //!
 //! A queue cannot be looked into: its messages are taken without being acknowledged, and
-//! given back. While one process looks, another sees fewer letters, so that looking has to
-//! be quick: the first letters are asked for one by one, because whoever deals with all of
+//! given back. While one process looks, another would see fewer letters: so one at a time
+//! does, and is quick. The first letters are asked for one by one, because whoever deals with all of
 //! them always finds the next one there; if there are more, the broker pushes them.
 
 use std::{future::Future, io, time::Duration};
@@ -19,7 +19,14 @@ use lapin::{
 };
 use tokio::time::{self, Instant};
 
-use super::{link::Link, message::Message, publisher::Route, topology::DEAD, trouble::Trouble};
+use super::{
+    link::Link,
+    lock::Lock,
+    message::Message,
+    publisher::Route,
+    topology::{DEAD, READING},
+    trouble::Trouble,
+};
 use crate::queue::DeadLetter;
 
 /// Letters that are read at most: they are held in memory, and unsettled.
@@ -30,6 +37,9 @@ const SINGLY: usize = 8;
 
 /// After so long without a letter it is asked whether there is one.
 const QUIET: Duration = Duration::from_millis(250);
+
+/// Longest wait for those who read at other processes.
+const TURN: Duration = Duration::from_secs(30);
 
 /// Longest wait for letters to be back on their queue, and the time between two looks.
 const RETURN: Duration = Duration::from_secs(2);
@@ -87,6 +97,8 @@ pub(super) async fn discard(link: &Link, id: &str, timeout: Duration) -> Result<
 
 /// Letters taken on a channel of their own: whatever happens, its end gives them back.
 struct Reading {
+    /// Held until they are back.
+    lock: Lock,
     channel: Channel,
     /// Letters that were there at the beginning.
     total: usize,
@@ -101,9 +113,11 @@ struct Reading {
 
 impl Reading {
     async fn begin(link: &Link, timeout: Duration) -> Result<Self, Trouble> {
+        let lock = in_time(TURN, link.lock(READING)).await?;
         let channel = in_time(timeout, link.channel()).await?;
         let (taken, settled, last_single, pushed) = (0, 0, 0, None);
-        let mut reading = Self { channel, total: 0, taken, settled, last_single, pushed, timeout };
+        let mut reading =
+            Self { lock, channel, total: 0, taken, settled, last_single, pushed, timeout };
         reading.total = reading.waiting().await?;
         Ok(reading)
     }
@@ -203,7 +217,8 @@ impl Reading {
         while self.waiting().await? < self.total - self.settled && begun.elapsed() < RETURN {
             time::sleep(LOOK).await;
         }
-        in_time(self.timeout, self.channel.close(200, "read".into())).await
+        in_time(self.timeout, self.channel.close(200, "read".into())).await?;
+        in_time(self.timeout, self.lock.release()).await
     }
 
     /// Gives back all up to the letter of this tag.

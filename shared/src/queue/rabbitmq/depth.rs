@@ -4,7 +4,7 @@ use lapin::{options::QueueDeclareOptions, types::FieldTable};
 
 use super::{
     link::Link,
-    topology::{BACKGROUND, DEAD, INTERACTIVE, STEPS},
+    topology::{BACKGROUND, DEAD, INTERACTIVE, READING, STEPS},
     trouble::Trouble,
 };
 use crate::queue::Depth;
@@ -17,7 +17,11 @@ pub(super) async fn count(link: &Link, running: usize) -> Result<Depth, Trouble>
         let queue = channel.queue_declare(name.into(), options, FieldTable::default()).await?;
         Ok::<_, lapin::Error>(queue.message_count() as usize)
     };
-    let mut depth = Depth { running, dead: ready(DEAD).await?, ..Depth::default() };
+    // What somebody reads lies in his hand, and would be missing.
+    let lock = link.lock(READING).await?;
+    let dead = ready(DEAD).await;
+    lock.release().await?;
+    let mut depth = Depth { running, dead: dead?, ..Depth::default() };
     for queue in &INTERACTIVE {
         depth.interactive += ready(queue.name).await?;
     }

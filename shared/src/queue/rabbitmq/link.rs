@@ -3,14 +3,15 @@
 use std::{pin::pin, time::Duration};
 
 use futures_util::{StreamExt, future::try_join_all};
-use lapin::{Channel, Connection, ErrorKind, Event};
+use lapin::{Channel, Connection, Event};
 use tokio::time;
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    lock::Lock,
     publisher::Publishers,
     socket::{Dialed, Dialer},
-    topology,
+    topology::{self, DECLARING},
 };
 
 /// A connection tells of its end; if that should get lost, it is looked at this often.
@@ -18,9 +19,6 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How long the farewell of a connection may take.
 const FAREWELL: Duration = Duration::from_secs(1);
-
-/// The usual pause before another look at whether somebody else declares.
-const LOCK_PAUSE: Duration = Duration::from_millis(100);
 
 /// What this process has of the broker while a connection lives.
 ///
@@ -66,6 +64,11 @@ impl Link {
         self.publishing.connection.create_channel().await
     }
 
+    /// The right to do what one process at a time may; it goes with the channel behind it.
+    pub(super) async fn lock(&self, name: &str) -> Result<Lock, lapin::Error> {
+        Lock::take(&self.publishing.connection, name).await
+    }
+
     /// The channels that take jobs, in a process that does.
     pub(super) fn collectors(&self) -> Option<&[Channel]> {
         self.consuming.as_ref().map(|(_, channels)| channels.as_slice())
@@ -105,29 +108,11 @@ impl Link {
 
 /// Declares what is missing while no other process does. A broker (3.10 was seen to) that
 /// is asked for the same new quorum queue by two connections at once may be left with a
-/// queue that has no process behind it, for good. An exclusive queue is the lock: one
-/// connection at a time can have it, and it goes with its connection.
+/// queue that has no process behind it, for good.
 async fn declare_alone(connection: &Connection, channel: &Channel) -> Result<(), lapin::Error> {
-    let lock = loop {
-        // A refusal ends the channel it was told on.
-        let lock = connection.create_channel().await?;
-        match topology::lock(&lock).await {
-            Ok(()) => break lock,
-            Err(error) if is_locked(&error) => {
-                time::sleep(LOCK_PAUSE.mul_f64(0.5 + rand::random::<f64>())).await;
-            }
-            Err(error) => return Err(error),
-        }
-    };
+    let lock = Lock::take(connection, DECLARING).await?;
     let declared = topology::declare(channel).await;
-    let unlocked = topology::unlock(&lock).await;
-    declared.and(unlocked)
-}
-
-/// Whether another connection has the queue for itself.
-fn is_locked(error: &lapin::Error) -> bool {
-    const RESOURCE_LOCKED: u16 = 405;
-    matches!(error.kind(), ErrorKind::ProtocolError(error) if error.get_id() == RESOURCE_LOCKED)
+    declared.and(lock.release().await)
 }
 
 /// Returns when the connection has ended, with the reason.

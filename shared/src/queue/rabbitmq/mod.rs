@@ -30,6 +30,7 @@ mod dead_letters;
 mod depth;
 mod hand;
 mod link;
+mod lock;
 mod message;
 mod publisher;
 mod settle;
@@ -67,7 +68,8 @@ use trouble::Trouble;
 pub struct RabbitQueue {
     shared: Arc<Shared>,
     publish_timeout: Duration,
-    /// Held by whoever reads the dead letters, who holds them back from others.
+    /// Held by whoever of this process reads the dead letters, who holds them back from
+    /// others: so that they stand in line here and not at the broker.
     reading: Mutex<()>,
     _supervisor: DropGuard,
 }
@@ -257,7 +259,6 @@ impl Queue for RabbitQueue {
     async fn depth(&self) -> Result<Depth, QueueError> {
         let running = self.shared.hand.len();
         let counted = async {
-            // What is being read lies in our hand, and would be missing.
             let _alone = self.reading.lock().await;
             self.ask(async |link| depth::count(link, running).await).await
         };

@@ -12,14 +12,16 @@
 //!                            queue that is the message's routing key
 //! stoa.dead.v1               given up
 //! stoa.completions.v1        exchange: which jobs are done
+//! stoa.completions.v1.<hex>  exclusive: on which one process hears of them
 //! stoa.declaring.v1          exclusive, while a process declares the others
+//! stoa.reading.v1            exclusive, while a process reads the dead letters
 //! ```
 
 use std::time::Duration;
 
 use lapin::{
     Channel, ExchangeKind,
-    options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions, QueueDeleteOptions},
+    options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions},
     types::{AMQPValue, FieldTable},
 };
 
@@ -32,7 +34,10 @@ pub(super) const COMPLETIONS: &str = "stoa.completions.v1";
 pub(super) const DEAD: &str = "stoa.dead.v1";
 
 /// Held by the connection that declares.
-const LOCK: &str = "stoa.declaring.v1";
+pub(super) const DECLARING: &str = "stoa.declaring.v1";
+
+/// Held by the connection that reads the dead letters: the others would not see them.
+pub(super) const READING: &str = "stoa.reading.v1";
 
 /// The exchange that is always there, and routes to the queue that the key names.
 pub(super) const DEFAULT_EXCHANGE: &str = "";
@@ -117,18 +122,6 @@ impl Step {
     }
 }
 
-/// Takes the lock of whoever declares; refused while another connection has it.
-pub(super) async fn lock(channel: &Channel) -> Result<(), lapin::Error> {
-    let options = QueueDeclareOptions { exclusive: true, ..QueueDeclareOptions::default() };
-    let declared = channel.queue_declare(LOCK.into(), options, FieldTable::default()).await;
-    declared.map(drop)
-}
-
-/// Gives the lock back.
-pub(super) async fn unlock(channel: &Channel) -> Result<(), lapin::Error> {
-    channel.queue_delete(LOCK.into(), QueueDeleteOptions::default()).await.map(drop)
-}
-
 /// Declares everything. The dead letters come first: what is dead-lettered to a queue
 /// that is missing would be kept, and counted, where it was.
 pub(super) async fn declare(channel: &Channel) -> Result<(), lapin::Error> {
@@ -152,6 +145,13 @@ pub(super) async fn declare(channel: &Channel) -> Result<(), lapin::Error> {
             .await?;
     }
     exchange(COMPLETIONS, ExchangeKind::Topic).await
+}
+
+/// Not replicated, whatever a vhost's default: such a queue belongs to one connection.
+pub(super) fn transient() -> FieldTable {
+    let mut arguments = FieldTable::default();
+    arguments.insert("x-queue-type".into(), text("classic"));
+    arguments
 }
 
 /// A replicated queue, which forwards what it gives up without losing it.

@@ -251,7 +251,7 @@ async fn a_broker_that_lets_us_in_and_refuses_us_then_is_left_alone_for_longer_e
     let settled: Arc<dyn Queue> = open(&vhost);
     settles_at(&settled, Depth::default()).await;
     // It may bind and declare, and must not take jobs.
-    let url = vhost.url_for_reader_of("^stoa\\.(delay|completions)");
+    let url = vhost.url_for_reader_of("^stoa\\.(delay|completions|declaring)");
     let refused = RabbitQueue::start(config(url)).unwrap();
     let mut links = refused.shared.link.subscribe();
     let mut opened = 0;
