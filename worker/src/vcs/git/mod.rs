@@ -26,6 +26,7 @@ mod smart_http;
 mod ssh;
 mod stream;
 mod tar;
+mod temp_dir;
 #[cfg(test)]
 mod tests;
 
@@ -54,6 +55,7 @@ use program::GitProgram;
 use session::{Connection, Outcome, Session};
 use smart_http::{Base, Bases, SmartHttp};
 use ssh::SshRepository;
+use temp_dir::ProcessDirectory;
 
 /// Settings of [`GitVcs`].
 #[derive(Debug, Clone)]
@@ -103,6 +105,7 @@ impl Default for GitConfig {
 pub struct GitVcs {
     egress: Egress,
     config: GitConfig,
+    temp_dir: ProcessDirectory,
     program: GitProgram,
     bases: Bases,
     metrics: Arc<Metrics>,
@@ -114,8 +117,10 @@ impl GitVcs {
     /// Fails if nothing can be created in the directory for temporary files. Requests
     /// and what they bring are counted in `metrics`.
     pub fn new(egress: Egress, config: GitConfig, metrics: Arc<Metrics>) -> io::Result<Self> {
-        let program = GitProgram::new(config.program.clone(), &config.temp_dir)?;
-        Ok(Self { egress, config, program, bases: Bases::new(), metrics, credentials: None })
+        let temp_dir = ProcessDirectory::create_in(&config.temp_dir)?;
+        let program = GitProgram::new(config.program.clone(), temp_dir.path())?;
+        let (bases, credentials) = (Bases::new(), None);
+        Ok(Self { egress, config, temp_dir, program, bases, metrics, credentials })
     }
 
     /// The same for private modules: with credentials for their hosts, and without taking
@@ -135,7 +140,7 @@ impl GitVcs {
         let connection = match (remote.url.scheme(), ssh) {
             ("https" | "ssh", Some(access)) => {
                 let (program, temp_dir) =
-                    (self.config.ssh_program.as_deref(), &self.config.temp_dir);
+                    (self.config.ssh_program.as_deref(), self.temp_dir.path());
                 let (url, shown) = (&remote.url, shown_remote(remote));
                 Connection::Ssh(SshRepository::new(
                     program, temp_dir, access, url, shown, deadline,
@@ -227,7 +232,7 @@ impl GitVcs {
             egress: &self.egress,
             base,
             url: shown_remote(remote),
-            temp_dir: &self.config.temp_dir,
+            temp_dir: self.temp_dir.path(),
             deadline,
             metrics: &self.metrics,
         }
@@ -314,7 +319,7 @@ impl Vcs for GitVcs {
     ) -> Result<ConvertedFiles, VcsError> {
         let archive = Archive {
             program: &self.program,
-            temp_dir: &self.config.temp_dir,
+            temp_dir: self.temp_dir.path(),
             url: shown_remote(remote),
             limit: self.config.converted_bytes,
             deadline: Deadline::after(self.config.fetch_timeout),
