@@ -45,8 +45,10 @@ where
 
 /// What the settings do not decide unless they name its target. What operators did is
 /// told at every level. The broker's client is not heard: each failure that it logs it
-/// also returns, and it would log messages.
-const DECIDED: [(&str, &str); 2] = [("audit", "audit=info"), ("lapin", "lapin=off")];
+/// also returns, and it would log messages. Whoever signs requests would log what is signed,
+/// session tokens included.
+const DECIDED: [(&str, &str); 3] =
+    [("audit", "audit=info"), ("lapin", "lapin=off"), ("aws_sigv4", "aws_sigv4=off")];
 
 /// The filter of the settings, and what they do not decide.
 fn filter(settings: &LogSettings) -> EnvFilter {

@@ -21,6 +21,7 @@ pub(super) async fn authorised(
     next: Next,
 ) -> Response {
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let query = request.uri().query().map(str::to_owned);
     if !knows_token(&frontend, request.headers()) {
         tracing::warn!(target: "audit", %method, path, "admin request refused");
         let headers = [(WWW_AUTHENTICATE, "Bearer"), (CONTENT_TYPE, "text/plain; charset=utf-8")];
@@ -30,7 +31,7 @@ pub(super) async fn authorised(
     let response = next.run(request).await;
     if method != Method::GET {
         let status = response.status().as_u16();
-        tracing::info!(target: "audit", %method, path, status, "admin action");
+        tracing::info!(target: "audit", %method, path, query, status, "admin action");
     }
     response
 }
@@ -38,5 +39,6 @@ pub(super) async fn authorised(
 fn knows_token(frontend: &Frontend, headers: &HeaderMap) -> bool {
     let Some(token) = &frontend.settings.admin_token else { return true };
     let given = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-    given.and_then(|value| value.strip_prefix("Bearer ")).is_some_and(|given| token.matches(given))
+    let (scheme, given) = given.and_then(|value| value.split_once(' ')).unwrap_or_default();
+    scheme.eq_ignore_ascii_case("bearer") && token.matches(given.trim_start())
 }

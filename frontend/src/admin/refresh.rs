@@ -1,9 +1,9 @@
 //! A module whose new tag cannot wait: asked for anew, by an operator or a forge's webhook.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
 use axum::{
-    extract::{Query, State},
+    extract::{Extension, Query, State},
     response::{IntoResponse, Response},
 };
 use http::{StatusCode, header::CONTENT_TYPE};
@@ -18,7 +18,7 @@ use stoa_shared::{
 };
 use tokio::{
     sync::broadcast::{Receiver, error::RecvError},
-    time::timeout,
+    time::{Instant, sleep, sleep_until},
 };
 
 use crate::{
@@ -28,6 +28,9 @@ use crate::{
     state::Frontend,
     versions::read_answer,
 };
+
+/// How often storage is looked at while nothing is heard.
+const LOOK: Duration = Duration::from_secs(2);
 
 /// What the origin says now.
 #[derive(Debug, Serialize)]
@@ -41,10 +44,11 @@ struct Refreshed {
 pub(super) async fn refresh(
     State(frontend): State<Frontend>,
     Query(asked): Query<HashMap<String, String>>,
+    Extension(request): Extension<RequestId>,
 ) -> Response {
     let module = asked.get("module").map(String::as_str).unwrap_or_default();
     let outcome = match module.parse::<ModulePath>() {
-        Ok(module) => refreshed(&frontend, module).await,
+        Ok(module) => refreshed(&frontend, module, request).await,
         Err(error) => Err(ApiError::new(Trouble::BadParameter, format!("module: {error}"))),
     };
     match outcome {
@@ -57,7 +61,11 @@ pub(super) async fn refresh(
     }
 }
 
-async fn refreshed(frontend: &Frontend, module: ModulePath) -> Result<Option<Refreshed>, ApiError> {
+async fn refreshed(
+    frontend: &Frontend,
+    module: ModulePath,
+    request: RequestId,
+) -> Result<Option<Refreshed>, ApiError> {
     let settings = &frontend.settings;
     if settings.network == NetworkMode::Offline {
         let message = format!("{module}: this deployment is offline (STOA_NETWORK)");
@@ -80,14 +88,26 @@ async fn refreshed(frontend: &Frontend, module: ModulePath) -> Result<Option<Ref
     };
     let before = Marks::of(&list().await?);
     let mut completions = frontend.queue.completions();
-    let job = holdings.job(Task::Refresh { module: module.clone() }, &RequestId::generate().into());
+    let job = holdings.job(Task::Refresh { module: module.clone() }, &request.into());
     let (queue, lane) = (&*frontend.queue, Lane::Interactive);
     if !publish(queue, &job, lane, &frontend.health, &frontend.metrics).await {
         return Err(ApiError::queue_unavailable(module.as_str()));
     }
-    // What is missed costs the wait and nothing else: storage is looked at in any case.
-    let _ = timeout(settings.wait, completed(&mut completions, &job.key())).await;
-    match ending(list().await?, before) {
+    let (key, deadline) = (job.key(), Instant::now() + settings.wait);
+    // A completion that is missed costs a moment and nothing else.
+    let ended = loop {
+        let is_over = tokio::select! {
+            () = completed(&mut completions, &key) => true,
+            () = sleep_until(deadline) => true,
+            () = frontend.health.end_of_waits() => true,
+            () = sleep(LOOK) => false,
+        };
+        let ended = ending(list().await?, before);
+        if is_over || ended.is_some() {
+            break ended;
+        }
+    };
+    match ended {
         Some(Ending::Good(good)) => match good.value {
             Value::Versions(mut versions) => {
                 policy.exclude.retain_allowed(&module, &mut versions);
