@@ -8,11 +8,7 @@ mod archive;
 #[cfg(test)]
 mod tests;
 
-use std::{
-    fs::File,
-    io::{self, Read, Seek, SeekFrom, Write},
-    sync::Arc,
-};
+use std::io::{self, Read, Seek, Write};
 
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
@@ -21,10 +17,9 @@ use stoa_shared::{
         H1Builder, ModuleHash, ModulePath, Version,
         zip::{self, ForeignEntries, ForeignEntry, entry_prefix},
     },
-    storage::{Body, ETag, ObjectMeta, Storage, StorageError, StorageKey},
+    storage::{Body, Draft, ETag, ObjectMeta, Storage, StorageError, StorageKey},
 };
 use tokio::sync::mpsc;
-use tokio_util::io::ReaderStream;
 
 use crate::{failure::Failure, goproxy::ZipDownload, pack::Packed, repository::off_the_runtime};
 
@@ -34,13 +29,10 @@ use archive::Archive;
 
 /// How many pieces of a download may wait for the disk.
 const PIECES_AHEAD: usize = 16;
-/// Zips go to storage in pieces of this size, like those that are packed here.
-const PIECE: usize = 256 * 1024;
-
-/// A zip in a temporary file that broke no rule.
-#[derive(Debug, Clone)]
+/// A zip in a file that broke no rule.
+#[derive(Debug)]
 pub(crate) struct ForeignZip {
-    file: Arc<File>,
+    draft: Draft,
     sum: ModuleHash,
     size: u64,
 }
@@ -56,15 +48,14 @@ pub(crate) enum BrokenZip {
     OtherGoMod,
 }
 
-/// Brings a download into a temporary file, which vanishes with its last handle.
-pub(crate) async fn spool(mut download: ZipDownload) -> Result<File, Failure> {
+/// Brings a download into a draft.
+pub(crate) async fn spool(mut download: ZipDownload, draft: Draft) -> Result<Draft, Failure> {
     let (sender, mut receiver) = mpsc::channel::<Bytes>(PIECES_AHEAD);
     let writing = off_the_runtime(move || {
-        let mut file = tempfile::tempfile().map_err(|error| local(&error))?;
         while let Some(piece) = receiver.blocking_recv() {
-            file.write_all(&piece).map_err(|error| local(&error))?;
+            draft.file().write_all(&piece).map_err(|error| local(&error))?;
         }
-        Ok(file)
+        Ok(draft)
     });
     let receiving = async move {
         while let Some(piece) = download.chunk().await? {
@@ -76,14 +67,14 @@ pub(crate) async fn spool(mut download: ZipDownload) -> Result<File, Failure> {
         Ok::<_, Failure>(())
     };
     let (written, received) = tokio::join!(writing, receiving);
-    let file = written?;
-    received.map(|()| file)
+    let draft = written?;
+    received.map(|()| draft)
 }
 
 /// Checks the zip of a version whose `.mod` is `go_mod`. The inner error says what is wrong
 /// with it.
 pub(crate) async fn check(
-    file: File,
+    draft: Draft,
     module: &ModulePath,
     version: &Version,
     go_mod: Bytes,
@@ -91,10 +82,9 @@ pub(crate) async fn check(
 ) -> Result<Result<ForeignZip, BrokenZip>, Failure> {
     let prefix = entry_prefix(module, version);
     off_the_runtime(move || {
-        let file = Arc::new(file);
-        let size = file.metadata().map_err(|error| local(&error))?.len();
-        match check_file(&*file, &prefix, &go_mod, max_files) {
-            Ok(sum) => Ok(Ok(ForeignZip { file, sum, size })),
+        let size = draft.file().metadata().map_err(|error| local(&error))?.len();
+        match check_file(draft.file(), &prefix, &go_mod, max_files) {
+            Ok(sum) => Ok(Ok(ForeignZip { draft, sum, size })),
             Err(BrokenZip::Archive(ArchiveError::Io(error))) => Err(local(&error)),
             Err(broken) => Ok(Err(broken)),
         }
@@ -191,15 +181,12 @@ impl ForeignZip {
     /// Writes the zip under `key`: a new one, or in place of the object with the entity tag
     /// `replaced`.
     pub(crate) async fn write(
-        &self,
+        self,
         storage: &dyn Storage,
         key: &StorageKey,
         replaced: Option<&ETag>,
     ) -> Result<(Packed, ObjectMeta), Failure> {
-        let mut file = self.file.try_clone().map_err(|error| local(&error))?;
-        file.seek(SeekFrom::Start(0)).map_err(|error| local(&error))?;
-        let pieces = ReaderStream::with_capacity(tokio::fs::File::from_std(file), PIECE);
-        let body = Body::Stream(Box::pin(pieces));
+        let body = Body::File(self.draft);
         let stored = match replaced {
             None => storage.create(key, body).await,
             Some(replaced) => storage.swap(key, replaced, body).await,

@@ -155,6 +155,13 @@ impl Worker {
         recording.store(Zip::Foreign(zip)).await
     }
 
+    /// Has storage make ready for a version whose files are still on their way.
+    pub(crate) async fn expect(&self, module: &ModulePath, version: &Version) {
+        // One for each directory.
+        let keys = (StorageKey::info(module, version), StorageKey::catalog_entry(module, version));
+        tokio::join!(self.storage.expect(&keys.0), self.storage.expect(&keys.1));
+    }
+
     /// The same where the server has no zip: what is there is served, and the zip is asked
     /// for again by whoever needs it.
     pub(crate) async fn record_without_zip(

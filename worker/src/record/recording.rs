@@ -32,7 +32,7 @@ pub(super) enum Zip {
 
 impl Zip {
     async fn write(
-        &self,
+        self,
         storage: &dyn Storage,
         key: &StorageKey,
         replaced: Option<&ETag>,
