@@ -128,9 +128,9 @@ impl Worker {
         go_mod: &Bytes,
     ) -> Result<foreign_zip::ForeignZip, Failure> {
         let download = self.proxies.zip(server, module, version).await?;
-        let draft = foreign_zip::spool(download, self.storage.draft().await?).await?;
-        let (go_mod, limit) = (go_mod.clone(), self.max_files);
-        let checked = foreign_zip::check(draft, module, version, go_mod, limit).await?;
+        let (draft, go_mod) = (self.storage.draft().await?, go_mod.clone());
+        let checked =
+            foreign_zip::receive(download, draft, module, version, go_mod, self.max_files).await?;
         Ok(checked.map_err(|broken| GoProxyError::InvalidData {
             server: server.name().to_owned(),
             reason: format!("zip: {broken}"),

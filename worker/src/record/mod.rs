@@ -44,12 +44,12 @@ impl Worker {
             let go_mod = self.etag(&StorageKey::mod_only_go_mod(module, version)).await?;
             return Ok(info.is_some() && go_mod.is_some());
         }
+        if self.etag(&StorageKey::info(module, version)).await?.is_none() {
+            return Ok(false);
+        }
         let keys = (StorageKey::go_mod(module, version), StorageKey::zip(module, version));
-        let (Some(_), Some(go_mod), Some(zip)) = (
-            self.etag(&StorageKey::info(module, version)).await?,
-            self.etag(&keys.0).await?,
-            self.etag(&keys.1).await?,
-        ) else {
+        let (Some(go_mod), Some(zip)) = (self.etag(&keys.0).await?, self.etag(&keys.1).await?)
+        else {
             return Ok(false);
         };
         let fits = |entry: &CatalogEntry| {
