@@ -112,6 +112,11 @@ impl Scratch {
         Ok(discarded)
     }
 
+    /// Where they lie.
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+
     /// A new file that is removed when dropped. Its mode is that of any new file, so
     /// that other programs may read what it becomes where the umask lets them.
     pub(crate) fn file(&self) -> io::Result<NamedTempFile> {

@@ -5,13 +5,18 @@
 
 #![allow(clippy::unwrap_used, reason = "a suite fails by panicking")]
 
-use std::{collections::HashSet, io, sync::Arc, time::Duration};
+use std::{
+    collections::HashSet,
+    io::{self, Write},
+    sync::Arc,
+    time::Duration,
+};
 
 use bytes::Bytes;
 use futures_util::{FutureExt, StreamExt, TryStreamExt, future::join_all, stream};
 use tokio::{sync::Barrier, time};
 
-use super::{Body, ETag, GetOptions, KeyPrefix, Object, Storage, StorageError, StorageKey};
+use super::{Body, Draft, ETag, GetOptions, KeyPrefix, Object, Storage, StorageError, StorageKey};
 
 /// Larger than any chunk, and no multiple of one.
 const LARGE: usize = 3 * 1024 * 1024 + 17;
@@ -37,6 +42,7 @@ pub async fn run_where_connections_break(storage: Arc<dyn Storage>) {
     a_range_yields_its_bytes_and_the_size_of_the_whole(&storage).await;
     a_read_condition_refuses_another_entity_tag(&storage).await;
     a_streamed_body_is_stored_whole(&storage).await;
+    a_draft_is_stored_whole_whoever_made_it(&storage).await;
     a_body_that_fails_leaves_what_was_there(&storage).await;
     a_write_that_is_dropped_midway_leaves_nothing(&storage).await;
     a_listing_is_in_byte_order_and_pages_without_gaps(&storage).await;
@@ -195,6 +201,37 @@ pub async fn a_streamed_body_is_stored_whole(storage: &Arc<dyn Storage>) {
     assert!(space.read("object").await == bytes);
     storage.put(&key, Body::Stream(stream::empty().boxed())).await.unwrap();
     assert_eq!(space.read("object").await, "");
+    space.clear().await;
+}
+
+/// A draft is a body like others: the store's own, one that it has to copy, and one that is
+/// refused.
+pub async fn a_draft_is_stored_whole_whoever_made_it(storage: &Arc<dyn Storage>) {
+    let space = Space::new(storage);
+    let (key, bytes) = (space.key("deep/below/object"), large());
+    let with = |draft: Draft, bytes: &[u8]| {
+        draft.file().write_all(bytes).unwrap();
+        Body::File(draft)
+    };
+    for draft in [storage.draft().await.unwrap(), Draft::unnamed().unwrap()] {
+        storage.expect(&key).await;
+        assert!(storage.head(&key).await.unwrap_err().is_not_found());
+        let created = storage.create(&key, with(draft, &bytes)).await.unwrap();
+        assert_eq!(created.size, bytes.len() as u64);
+        assert_eq!(storage.head(&key).await.unwrap(), created);
+        assert!(space.read("deep/below/object").await == bytes);
+
+        let other = storage.draft().await.unwrap();
+        let refused = storage.create(&key, with(other, b"other")).await;
+        assert!(matches!(refused, Err(StorageError::AlreadyExists { .. })), "{refused:?}");
+        assert_eq!(storage.head(&key).await.unwrap(), created);
+
+        let other = storage.draft().await.unwrap();
+        storage.swap(&key, &created.etag, with(other, b"other")).await.unwrap();
+        assert_eq!(space.read("deep/below/object").await, "other");
+        storage.delete(&key).await.unwrap();
+    }
+    drop(with(storage.draft().await.unwrap(), b"never stored"));
     space.clear().await;
 }
 

@@ -6,6 +6,7 @@
 #[cfg(any(test, feature = "testing"))]
 pub mod contract;
 mod disk;
+mod draft;
 mod format;
 mod key;
 mod reading;
@@ -23,6 +24,7 @@ use bytes::Bytes;
 use futures_util::stream::BoxStream;
 
 pub use disk::{DiskStorage, DiskStorageError};
+pub use draft::Draft;
 pub use key::{KeyPrefix, StorageKey};
 pub use reading::{head_if_present, if_present, read_small, read_whole, unavailable};
 pub use s3::{Place, S3Config, S3Storage, S3StorageError};
@@ -56,6 +58,21 @@ pub trait Storage: Send + Sync + 'static {
 
     /// Writes unconditionally, the last writer wins: for knowledge that may be asked again.
     async fn put(&self, key: &StorageKey, body: Body) -> Result<ObjectMeta, StorageError>;
+
+    /// A file for bytes that have to be looked at before they may be stored: as a
+    /// [`Body::File`] of this store, such a draft costs no copy where it can be helped.
+    async fn draft(&self) -> Result<Draft, StorageError> {
+        let made = tokio::task::spawn_blocking(Draft::unnamed).await;
+        made.map_err(io::Error::from).flatten().map_err(|source| StorageError::Unavailable {
+            key: "a draft".to_owned(),
+            source: source.into(),
+        })
+    }
+
+    /// Says that an object is about to be created, so that what this takes beforehand can
+    /// be done while its bytes are still on their way. A hint: whatever is in the way is
+    /// told by the write, and nothing is owed if there is none.
+    async fn expect(&self, _key: &StorageKey) {}
 
     /// Removes the object; a missing one is no error.
     async fn delete(&self, key: &StorageKey) -> Result<(), StorageError>;
@@ -125,6 +142,8 @@ pub enum Body {
     Bytes(Bytes),
     /// A stream of unknown length; its first error aborts the write.
     Stream(BoxStream<'static, io::Result<Bytes>>),
+    /// A file that was written to its end.
+    File(Draft),
 }
 
 impl From<Vec<u8>> for Body {

@@ -5,7 +5,8 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 
 use super::{
-    Body, ETag, GetOptions, KeyPrefix, Object, ObjectMeta, Page, Storage, StorageError, StorageKey,
+    Body, Draft, ETag, GetOptions, KeyPrefix, Object, ObjectMeta, Page, Storage, StorageError,
+    StorageKey,
 };
 
 /// A store whose every key lies below a prefix of another store. Its users neither see
@@ -47,6 +48,14 @@ impl Storage for Within {
 
     async fn put(&self, key: &StorageKey, body: Body) -> Result<ObjectMeta, StorageError> {
         self.whole.put(&self.prefix.key(key), body).await
+    }
+
+    async fn draft(&self) -> Result<Draft, StorageError> {
+        self.whole.draft().await
+    }
+
+    async fn expect(&self, key: &StorageKey) {
+        self.whole.expect(&self.prefix.key(key)).await;
     }
 
     async fn delete(&self, key: &StorageKey) -> Result<(), StorageError> {

@@ -10,8 +10,7 @@ mod tests;
 
 use std::{
     fs::File,
-    io::{self, Read, Seek, SeekFrom, Write},
-    sync::Arc,
+    io::{self, Read, Seek, Write},
 };
 
 use bytes::Bytes;
@@ -21,10 +20,9 @@ use stoa_shared::{
         H1Builder, ModuleHash, ModulePath, Version,
         zip::{self, ForeignEntries, ForeignEntry, entry_prefix},
     },
-    storage::{Body, ETag, ObjectMeta, Storage, StorageError, StorageKey},
+    storage::{Body, Draft, ETag, ObjectMeta, Storage, StorageError, StorageKey},
 };
 use tokio::sync::mpsc;
-use tokio_util::io::ReaderStream;
 
 use crate::{failure::Failure, goproxy::ZipDownload, pack::Packed, repository::off_the_runtime};
 
@@ -32,15 +30,14 @@ pub(crate) use archive::ArchiveError;
 
 use archive::Archive;
 
-/// How many pieces of a download may wait for the disk.
-const PIECES_AHEAD: usize = 16;
-/// Zips go to storage in pieces of this size, like those that are packed here.
-const PIECE: usize = 256 * 1024;
+/// Pieces of a download go to the disk together once they have this size: servers send them
+/// by a few KiB, and each time costs two turns of another thread.
+const TOGETHER: usize = 256 * 1024;
 
-/// A zip in a temporary file that broke no rule.
-#[derive(Debug, Clone)]
+/// A zip in a file that broke no rule.
+#[derive(Debug)]
 pub(crate) struct ForeignZip {
-    file: Arc<File>,
+    draft: Draft,
     sum: ModuleHash,
     size: u64,
 }
@@ -58,50 +55,73 @@ pub(crate) enum BrokenZip {
     OtherGoMod,
 }
 
-/// Brings a download into a temporary file, which vanishes with its last handle.
-pub(crate) async fn spool(mut download: ZipDownload) -> Result<File, Failure> {
-    let (sender, mut receiver) = mpsc::channel::<Bytes>(PIECES_AHEAD);
-    let writing = off_the_runtime(move || {
-        let mut file = tempfile::tempfile().map_err(|error| local(&error))?;
-        while let Some(piece) = receiver.blocking_recv() {
-            file.write_all(&piece).map_err(|error| local(&error))?;
-        }
-        Ok(file)
-    });
-    let receiving = async move {
-        while let Some(piece) = download.chunk().await? {
-            // A writer that gave up says why.
-            if sender.send(piece).await.is_err() {
-                break;
-            }
-        }
-        Ok::<_, Failure>(())
-    };
-    let (written, received) = tokio::join!(writing, receiving);
-    let file = written?;
-    received.map(|()| file)
+/// What the thread that writes is told. A download that ends without [`Part::End`] broke off.
+enum Part {
+    Pieces(Vec<Bytes>),
+    End,
 }
 
-/// Checks the zip of a version whose `.mod` is `go_mod`. The inner error says what is wrong
-/// with it.
-pub(crate) async fn check(
-    file: File,
+/// Brings a download into a draft and checks it as the zip of a version whose `.mod` is
+/// `go_mod`. The inner error says what is wrong with it.
+pub(crate) async fn receive(
+    download: ZipDownload,
+    draft: Draft,
     module: &ModulePath,
     version: &Version,
     go_mod: Bytes,
     max_files: u64,
 ) -> Result<Result<ForeignZip, BrokenZip>, Failure> {
+    // What is being gathered and what is being written may have one more between them.
+    let (sender, parts) = mpsc::channel(1);
     let prefix = entry_prefix(module, version);
-    off_the_runtime(move || {
-        let file = Arc::new(file);
-        let size = file.metadata().map_err(|error| local(&error))?.len();
-        match check_file(&*file, &prefix, &go_mod, max_files) {
-            Ok(sum) => Ok(Ok(ForeignZip { file, sum, size })),
+    let checking = off_the_runtime(move || {
+        write(draft.file(), parts)?;
+        let size = draft.file().metadata().map_err(|error| local(&error))?.len();
+        match check_file(draft.file(), &prefix, &go_mod, max_files) {
+            Ok(sum) => Ok(Ok(ForeignZip { draft, sum, size })),
             Err(BrokenZip::Archive(ArchiveError::Io(error))) => Err(local(&error)),
             Err(broken) => Ok(Err(broken)),
         }
-    })
-    .await
+    });
+    let (checked, received) = tokio::join!(checking, hand_over(download, sender));
+    // A download that broke off says why.
+    received?;
+    checked
+}
+
+async fn hand_over(mut download: ZipDownload, parts: mpsc::Sender<Part>) -> Result<(), Failure> {
+    let (mut pieces, mut size) = (Vec::new(), 0);
+    loop {
+        let piece = download.chunk().await?;
+        let is_end = piece.is_none();
+        size += piece.as_ref().map_or(0, Bytes::len);
+        pieces.extend(piece);
+        if is_end || size >= TOGETHER {
+            size = 0;
+            // A writer that gave up says why.
+            if parts.send(Part::Pieces(std::mem::take(&mut pieces))).await.is_err() {
+                return Ok(());
+            }
+        }
+        if is_end {
+            let _ = parts.send(Part::End).await;
+            return Ok(());
+        }
+    }
+}
+
+fn write(mut file: &File, mut parts: mpsc::Receiver<Part>) -> Result<(), Failure> {
+    loop {
+        match parts.blocking_recv() {
+            Some(Part::Pieces(pieces)) => {
+                for piece in pieces {
+                    file.write_all(&piece).map_err(|error| local(&error))?;
+                }
+            }
+            Some(Part::End) => return Ok(()),
+            None => return Err(Failure::Internal("the download broke off".to_owned())),
+        }
+    }
 }
 
 /// The sum of a zip whose entries may be anything that all readers agree on.
@@ -204,15 +224,12 @@ impl ForeignZip {
     /// Writes the zip under `key`: a new one, or in place of the object with the entity tag
     /// `replaced`.
     pub(crate) async fn write(
-        &self,
+        self,
         storage: &dyn Storage,
         key: &StorageKey,
         replaced: Option<&ETag>,
     ) -> Result<(Packed, ObjectMeta), Failure> {
-        let mut file = self.file.try_clone().map_err(|error| local(&error))?;
-        file.seek(SeekFrom::Start(0)).map_err(|error| local(&error))?;
-        let pieces = ReaderStream::with_capacity(tokio::fs::File::from_std(file), PIECE);
-        let body = Body::Stream(Box::pin(pieces));
+        let body = Body::File(self.draft);
         let stored = match replaced {
             None => storage.create(key, body).await,
             Some(replaced) => storage.swap(key, replaced, body).await,

@@ -91,7 +91,7 @@ impl Worker {
         let go_mod = self.proxies.go_mod(server, module, version).await?;
         let info = self.info_from_server(server, module, version);
         let zip = self.zip_from_server(server, module, version, &go_mod);
-        let (info, zip) = tokio::join!(info, zip);
+        let (info, zip, ()) = tokio::join!(info, zip, self.expect(module, version));
         let documents = Documents { info: info?, go_mod };
         match zip {
             Ok(zip) => {
@@ -128,9 +128,9 @@ impl Worker {
         go_mod: &Bytes,
     ) -> Result<foreign_zip::ForeignZip, Failure> {
         let download = self.proxies.zip(server, module, version).await?;
-        let file = foreign_zip::spool(download).await?;
-        let (go_mod, limit) = (go_mod.clone(), self.max_files);
-        let checked = foreign_zip::check(file, module, version, go_mod, limit).await?;
+        let (draft, go_mod) = (self.storage.draft().await?, go_mod.clone());
+        let checked =
+            foreign_zip::receive(download, draft, module, version, go_mod, self.max_files).await?;
         Ok(checked.map_err(|broken| GoProxyError::InvalidData {
             server: server.name().to_owned(),
             reason: format!("zip: {broken}"),

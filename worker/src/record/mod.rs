@@ -44,12 +44,12 @@ impl Worker {
             let go_mod = self.etag(&StorageKey::mod_only_go_mod(module, version)).await?;
             return Ok(info.is_some() && go_mod.is_some());
         }
+        if self.etag(&StorageKey::info(module, version)).await?.is_none() {
+            return Ok(false);
+        }
         let keys = (StorageKey::go_mod(module, version), StorageKey::zip(module, version));
-        let (Some(_), Some(go_mod), Some(zip)) = (
-            self.etag(&StorageKey::info(module, version)).await?,
-            self.etag(&keys.0).await?,
-            self.etag(&keys.1).await?,
-        ) else {
+        let (Some(go_mod), Some(zip)) = (self.etag(&keys.0).await?, self.etag(&keys.1).await?)
+        else {
             return Ok(false);
         };
         let fits = |entry: &CatalogEntry| {
@@ -153,6 +153,13 @@ impl Worker {
         let Documents { info, go_mod } = documents;
         let recording = Recording { worker: self, claim, module, info, go_mod };
         recording.store(Zip::Foreign(zip)).await
+    }
+
+    /// Has storage make ready for a version whose files are still on their way.
+    pub(crate) async fn expect(&self, module: &ModulePath, version: &Version) {
+        // One for each directory.
+        let keys = (StorageKey::info(module, version), StorageKey::catalog_entry(module, version));
+        tokio::join!(self.storage.expect(&keys.0), self.storage.expect(&keys.1));
     }
 
     /// The same where the server has no zip: what is there is served, and the zip is asked

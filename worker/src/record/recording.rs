@@ -32,7 +32,7 @@ pub(super) enum Zip {
 
 impl Zip {
     async fn write(
-        &self,
+        self,
         storage: &dyn Storage,
         key: &StorageKey,
         replaced: Option<&ETag>,
@@ -71,9 +71,8 @@ impl Recording<'_> {
     pub(super) async fn store(self, zip: Zip) -> Result<VersionInfo, Failure> {
         let (module, version) = (self.module, &self.info.version);
         let info_key = StorageKey::info(module, version);
-        let is_visible = self.is_visible(true).await?;
         let go_mod_key = StorageKey::go_mod(module, version);
-        let found = self.look(&go_mod_key).await?;
+        let (is_visible, found) = tokio::try_join!(self.is_visible(true), self.look(&go_mod_key))?;
         self.claim.check().await?;
         // Neither is seen before the entry and `.info`: they may be written side by side.
         let (zip, go_mod) = tokio::try_join!(

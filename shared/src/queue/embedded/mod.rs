@@ -1,6 +1,7 @@
 //! The queue of one process: an index in memory over one small file per job.
 //!
-//! A publish returns once the job's file is durable. A restart delivers again what
+//! A publish returns once the job's file is durable; a job that a user waits for may be
+//! handed out while it is being written, and is not settled before. A restart delivers again what
 //! waited, was delayed or ran. Only attempts and delays are written after that; that a
 //! user waits for a background job is not, because the restart took that user's
 //! connection as well.
@@ -130,6 +131,11 @@ impl EmbeddedQueue {
     /// Writes the verdict down on a thread where that may block. It finishes there also
     /// when the caller is dropped.
     async fn settle(&self, delivery: Delivery, verdict: Verdict) -> Result<(), QueueError> {
+        if let Some(accepting) = self.shared.accepting(&delivery) {
+            // Else the job's file would come after its end. How the write ended is its
+            // publisher's concern.
+            let _ = accepting.await;
+        }
         self.blocking(move |shared| shared.settle(delivery.receipt, verdict)).await
     }
 
@@ -155,11 +161,9 @@ impl Queue for EmbeddedQueue {
         let key = job.key();
         let accepted = {
             let mut state = self.shared.state();
-            if state.index.lift(&key, lane) {
-                return Ok(());
-            }
-            match state.accepting.get(&key) {
-                Some(accepted) => accepted.clone(),
+            match state.accepting.get(&key).cloned() {
+                Some(accepted) => accepted,
+                None if state.index.lift(&key, lane) => return Ok(()),
                 None => Kept::accept(&self.shared, &mut state, job, lane, delay.min(LONGEST_DELAY)),
             }
         };
@@ -266,8 +270,15 @@ impl Kept {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The write of a job that was handed out before its end.
+    fn accepting(&self, delivery: &Delivery) -> Option<Accepting> {
+        let key = delivery.job.as_ref().ok()?.key();
+        self.state().accepting.get(&key).cloned()
+    }
+
     /// Begins to write the job down. The write goes on when its publisher is dropped,
-    /// because equal publishes may wait for it.
+    /// because equal publishes may wait for it. A job that a user waits for is ready at
+    /// once: if it cannot be written, it has merely run for a publisher who was refused.
     fn accept(
         shared: &Arc<Self>,
         state: &mut State,
@@ -280,11 +291,18 @@ impl Kept {
         state.next = sequence.next();
         let writer = Arc::clone(shared);
         let (written_key, record) = (key.clone(), Record::new(job.to_message(), lane).after(delay));
+        let is_urgent = lane == Lane::Interactive && delay.is_zero();
+        if is_urgent {
+            state.index.insert(sequence, record.clone(), None);
+        }
         let writing = task::spawn_blocking(move || {
             let written = writer.files.write(sequence, &record);
             let mut state = writer.state();
             state.accepting.remove(&written_key);
             written?;
+            if is_urgent {
+                return Ok(());
+            }
             let due = record.delay().map(|delay| Instant::now() + delay);
             state.index.insert(sequence, record, due);
             drop(state);

@@ -163,6 +163,42 @@ async fn a_publish_that_is_dropped_midway_still_keeps_its_word_to_an_equal_one()
 }
 
 #[tokio::test]
+async fn a_job_that_a_user_waits_for_is_handed_out_while_it_is_written_and_leaves_no_file() {
+    let (directory, queue) = fresh().await;
+    for number in 0..50 {
+        let job = job(number);
+        let mut publishing = queue.publish(&job, Lane::Interactive);
+        assert!(futures_util::poll!(&mut publishing).is_pending());
+        let delivery = queue.receive().now_or_never().unwrap().unwrap();
+        // Whoever publishes its equal is promised that it is written, too.
+        let mut equal = queue.publish(&job, Lane::Background);
+        let is_written = futures_util::poll!(&mut equal).is_ready();
+        assert!(!is_written || names(&directory.path().join("jobs")).len() == 1);
+        queue.acknowledge(delivery).await.unwrap();
+        assert!(names(&directory.path().join("jobs")).is_empty());
+        assert_eq!(queue.depth().await.unwrap(), Depth::default());
+        publishing.await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_job_in_hand_that_could_not_be_written_is_refused_and_settled_all_the_same() {
+    let (directory, queue) = fresh().await;
+    let tmp = directory.path().join("tmp");
+    fs::remove_dir(&tmp).unwrap();
+    let refused = queue.publish(&job(1), Lane::Interactive).await;
+    assert!(matches!(refused, Err(QueueError::Unavailable { .. })), "{refused:?}");
+    let delivery = receive(&queue).await;
+    fs::create_dir(&tmp).unwrap();
+    // From its retry on it is as durable as any other.
+    queue.retry(delivery, Duration::from_secs(3600), "the origin is down").await.unwrap();
+    assert_eq!(names(&directory.path().join("jobs")).len(), 1);
+    queue.publish(&job(1), Lane::Interactive).await.unwrap();
+    assert_eq!(acknowledge_next(&queue).await, job(1).key());
+    assert!(names(&directory.path().join("jobs")).is_empty());
+}
+
+#[tokio::test]
 async fn what_a_killed_process_left_is_put_right_at_the_next_start() {
     let (directory, queue) = fresh().await;
     for number in 1..=3 {

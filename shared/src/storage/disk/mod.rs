@@ -19,11 +19,16 @@ mod write;
 use std::{fs, io, path::PathBuf, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use futures_util::StreamExt;
+use bytes::Bytes;
+use futures_util::{
+    StreamExt,
+    stream::{self, BoxStream},
+};
 use tokio::{sync::mpsc, task};
 
 use super::{
-    Body, ETag, GetOptions, KeyPrefix, Object, ObjectMeta, Page, Storage, StorageError, StorageKey,
+    Body, Draft, ETag, GetOptions, KeyPrefix, Object, ObjectMeta, Page, Storage, StorageError,
+    StorageKey,
 };
 use crate::directory::{self, DirectoryError, DirectoryLock, Scratch};
 use chunks::{BufferPool, chunks};
@@ -104,6 +109,11 @@ impl DiskStorage {
         body: Body,
     ) -> Result<ObjectMeta, StorageError> {
         path::check(key.as_str())?;
+        let body = match body {
+            Body::File(draft) => return self.write_draft(key, condition, draft).await,
+            Body::Bytes(bytes) => stream::once(async { Ok(bytes) }).boxed(),
+            Body::Stream(stream) => stream,
+        };
         // The writing thread is ahead of the producer by at most this many chunks.
         let (chunks, received) = mpsc::channel(2);
         let writer = Arc::clone(&self.writer);
@@ -116,6 +126,16 @@ impl DiskStorage {
             Err(source) => Err(StorageError::Body { key: key.to_string(), source }),
             Ok(()) => written,
         }
+    }
+
+    async fn write_draft(
+        &self,
+        key: &StorageKey,
+        condition: Condition,
+        draft: Draft,
+    ) -> Result<ObjectMeta, StorageError> {
+        let (writer, name) = (Arc::clone(&self.writer), key.as_str().to_owned());
+        blocking(key.as_str(), move || writer.write_draft(&name, &condition, draft)).await
     }
 }
 
@@ -159,6 +179,21 @@ impl Storage for DiskStorage {
         self.write(key, Condition::None, body).await
     }
 
+    async fn draft(&self) -> Result<Draft, StorageError> {
+        let writer = Arc::clone(&self.writer);
+        let made = move || writer.draft().map_err(|error| unavailable(path::SCRATCH, error));
+        blocking(path::SCRATCH, made).await
+    }
+
+    async fn expect(&self, key: &StorageKey) {
+        if path::check(key.as_str()).is_err() {
+            return;
+        }
+        let (writer, name) = (Arc::clone(&self.writer), key.as_str().to_owned());
+        // Whatever is in the way stands in the way of the write as well.
+        let _ = task::spawn_blocking(move || writer.expect(&name)).await;
+    }
+
     async fn delete(&self, key: &StorageKey) -> Result<(), StorageError> {
         path::check(key.as_str())?;
         let writer = Arc::clone(&self.writer);
@@ -196,20 +231,14 @@ impl Storage for DiskStorage {
 }
 
 /// Hands the body to the writing thread; the error is the body's own.
-async fn send(body: Body, chunks: mpsc::Sender<Chunk>) -> io::Result<()> {
+async fn send(
+    mut body: BoxStream<'static, io::Result<Bytes>>,
+    chunks: mpsc::Sender<Chunk>,
+) -> io::Result<()> {
     // A send fails only once the writing thread has given up; it tells why itself.
-    match body {
-        Body::Bytes(bytes) => {
-            if chunks.send(Chunk::Data(bytes)).await.is_err() {
-                return Ok(());
-            }
-        }
-        Body::Stream(mut stream) => {
-            while let Some(bytes) = stream.next().await {
-                if chunks.send(Chunk::Data(bytes?)).await.is_err() {
-                    return Ok(());
-                }
-            }
+    while let Some(bytes) = body.next().await {
+        if chunks.send(Chunk::Data(bytes?)).await.is_err() {
+            return Ok(());
         }
     }
     let _ = chunks.send(Chunk::End).await;

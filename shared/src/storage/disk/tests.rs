@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeSet,
     fs,
+    os::unix::fs::MetadataExt,
     path::Path,
     time::{Duration, SystemTime},
 };
@@ -48,6 +49,42 @@ async fn the_contract_holds_and_no_half_written_file_stays() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     assert_eq!(files(directory.path()), ["_stoa/format", "_stoa/lock"].map(str::to_owned).into());
+}
+
+#[tokio::test]
+async fn a_draft_becomes_the_object_without_a_copy() {
+    let directory = tempfile::tempdir().unwrap();
+    let storage = open(&directory).await;
+    let inode = |file: fs::Metadata| file.ino();
+    let draft = storage.draft().await.unwrap();
+    let drafted = inode(draft.file().metadata().unwrap());
+    storage.create(&key("object"), Body::File(draft)).await.unwrap();
+    let object = directory.path().join("_stoa/contract/object");
+    assert_eq!(inode(fs::metadata(&object).unwrap()), drafted);
+
+    // Another store's lies where this one cannot rely on.
+    let elsewhere = tempfile::tempdir().unwrap();
+    let foreign = open(&elsewhere).await.draft().await.unwrap();
+    let drafted = inode(foreign.file().metadata().unwrap());
+    storage.put(&key("object"), Body::File(foreign)).await.unwrap();
+    assert_ne!(inode(fs::metadata(&object).unwrap()), drafted);
+    for directory in [&directory, &elsewhere] {
+        assert_eq!(fs::read_dir(directory.path().join(path::SCRATCH)).unwrap().count(), 0);
+    }
+}
+
+#[tokio::test]
+async fn what_is_expected_finds_its_directories() {
+    let directory = tempfile::tempdir().unwrap();
+    let storage = open(&directory).await;
+    storage.expect(&key("a/b/object")).await;
+    let made = directory.path().join("_stoa/contract/a/b");
+    assert_eq!(fs::read_dir(made).unwrap().count(), 0);
+    // A hint that leads nowhere is none.
+    storage.create(&key("file"), Bytes::from("x").into()).await.unwrap();
+    storage.expect(&key("file/below")).await;
+    storage.expect(&key("../../../outside/object")).await;
+    assert!(!directory.path().join("outside").exists());
 }
 
 #[tokio::test]

@@ -1,20 +1,20 @@
 //! Writing: a synced file takes its name in one step, if the condition still holds.
 
 use std::{
-    fs,
+    fs::{self, File},
     hash::{DefaultHasher, Hash, Hasher},
-    io::{self, Write},
+    io::{self, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
     sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, SystemTime},
 };
 
 use bytes::Bytes;
-use tempfile::NamedTempFile;
+use tempfile::TempPath;
 use tokio::sync::mpsc;
 
 use super::{
-    super::{ETag, ObjectMeta, StorageError},
+    super::{Draft, ETag, ObjectMeta, StorageError},
     directories::Directories,
     meta, path, unavailable, unreadable,
 };
@@ -74,23 +74,69 @@ impl Writer {
         let target = self.root.join(key);
         // What cannot succeed is refused before its bytes are fetched.
         condition.check(key, &target)?;
-        let (file, meta) = self.receive(chunks).map_err(|error| unavailable(key, error))?;
+        let file = self.receive(chunks).map_err(|error| unavailable(key, error))?;
+        self.store(key, &target, condition, file)
+    }
+
+    /// Stores a file that was written to its end, under the name that it gets here if it
+    /// lies here already.
+    pub(super) fn write_draft(
+        &self,
+        key: &str,
+        condition: &Condition,
+        draft: Draft,
+    ) -> Result<ObjectMeta, StorageError> {
+        let target = self.root.join(key);
+        condition.check(key, &target)?;
+        let is_ours = draft.is_in(self.scratch.path());
+        let (file, path) = draft.into_parts();
+        let file = match path {
+            Some(path) if is_ours => (file, path),
+            _ => self.copy(file).map_err(|error| unavailable(key, error))?,
+        };
+        self.store(key, &target, condition, file)
+    }
+
+    /// A file that can be stored without a copy.
+    pub(super) fn draft(&self) -> io::Result<Draft> {
+        let (file, path) = self.scratch.file()?.into_parts();
+        Ok(Draft::named(file, path))
+    }
+
+    /// Creates the directories that the object will need.
+    pub(super) fn expect(&self, key: &str) -> io::Result<()> {
+        self.root.join(key).parent().map_or(Ok(()), |parent| self.directories.create(parent))
+    }
+
+    fn store(
+        &self,
+        key: &str,
+        target: &Path,
+        condition: &Condition,
+        (file, path): (File, TempPath),
+    ) -> Result<ObjectMeta, StorageError> {
+        let synced = || -> io::Result<ObjectMeta> {
+            file.set_modified(self.stamp())?;
+            file.sync_all()?;
+            meta(&file.metadata()?)
+        };
+        let meta = synced().map_err(|error| unavailable(key, error))?;
         if let Some(parent) = target.parent() {
             self.directories.create(parent).map_err(|error| unavailable(key, error))?;
         }
         {
-            let _turn = self.keys.lock(&target);
-            condition.check(key, &target)?;
+            let _turn = self.keys.lock(target);
+            condition.check(key, target)?;
             let persisted = match condition {
-                Condition::Absent => file.persist_noclobber(&target),
-                Condition::None | Condition::Unchanged(_) => file.persist(&target),
+                Condition::Absent => path.persist_noclobber(target),
+                Condition::None | Condition::Unchanged(_) => path.persist(target),
             };
             persisted.map_err(|refused| match refused.error.kind() {
                 io::ErrorKind::AlreadyExists => StorageError::AlreadyExists { key: key.to_owned() },
                 _ => unavailable(key, refused.error),
             })?;
         }
-        directory::sync_parent(&target).map_err(|error| unavailable(key, error))?;
+        directory::sync_parent(target).map_err(|error| unavailable(key, error))?;
         Ok(meta)
     }
 
@@ -106,10 +152,7 @@ impl Writer {
         self.scratch.discard(age).map_err(|error| unavailable(path::SCRATCH, error))
     }
 
-    fn receive(
-        &self,
-        mut chunks: mpsc::Receiver<Chunk>,
-    ) -> io::Result<(NamedTempFile, ObjectMeta)> {
+    fn receive(&self, mut chunks: mpsc::Receiver<Chunk>) -> io::Result<(File, TempPath)> {
         let mut file = self.scratch.file()?;
         loop {
             match chunks.blocking_recv() {
@@ -118,10 +161,14 @@ impl Writer {
                 None => return Err(io::Error::other("the body was given up")),
             }
         }
-        file.as_file().set_modified(self.stamp())?;
-        file.as_file().sync_all()?;
-        let meta = meta(&file.as_file().metadata()?)?;
-        Ok((file, meta))
+        Ok(file.into_parts())
+    }
+
+    fn copy(&self, mut file: File) -> io::Result<(File, TempPath)> {
+        file.seek(SeekFrom::Start(0))?;
+        let mut copy = self.scratch.file()?;
+        io::copy(&mut file, copy.as_file_mut())?;
+        Ok(copy.into_parts())
     }
 
     /// Now, but never the same time twice: the kernel's own stamps are milliseconds

@@ -45,9 +45,14 @@ impl Bucket {
         condition: Condition,
         body: Body,
     ) -> Result<ObjectMeta, StorageError> {
-        let (first, rest) = match body {
-            Body::Bytes(bytes) => (bytes, None),
-            Body::Stream(stream) => {
+        let stream = match body {
+            Body::Bytes(bytes) => Err(bytes),
+            Body::Stream(stream) => Ok(stream),
+            Body::File(draft) => Ok(draft.into_stream().map_err(|error| at_body(key, error))?),
+        };
+        let (first, rest) = match stream {
+            Err(whole) => (whole, None),
+            Ok(stream) => {
                 let mut parts = Parts::new(stream, self.part_size);
                 let Part { bytes, is_last } =
                     parts.next().await.map_err(|error| at_body(key, error))?;
