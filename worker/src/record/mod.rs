@@ -35,11 +35,12 @@ impl Worker {
         module: &ModulePath,
         version: &Version,
     ) -> Result<bool, Failure> {
-        let entry = self.entry(module, version).await?;
+        let found = self.entry(module, version).await?;
+        let entry = found.as_ref().map(|(entry, _)| entry);
         // A zip that could not be had, but can exist, is asked for again.
         let cannot_have_zip =
             |entry: &CatalogEntry| entry.zip.is_none() && entry.zip_refusal.is_some();
-        if entry.as_ref().is_some_and(cannot_have_zip) {
+        if entry.is_some_and(cannot_have_zip) {
             let info = self.etag(&StorageKey::mod_only_info(module, version)).await?;
             let go_mod = self.etag(&StorageKey::mod_only_go_mod(module, version)).await?;
             return Ok(info.is_some() && go_mod.is_some());
@@ -56,25 +57,27 @@ impl Worker {
             entry.go_mod.etag == go_mod
                 && entry.zip.as_ref().is_some_and(|recorded| recorded.etag == zip)
         };
-        if !entry.as_ref().is_some_and(fits) {
-            self.adopt(module, version, entry).await?;
+        if !entry.is_some_and(fits) {
+            self.adopt(module, version, found).await?;
         }
         Ok(true)
     }
 
-    /// Makes the catalog entry of a visible version from its stored files. Sums that an
-    /// earlier entry recorded must still hold.
+    /// Makes the catalog entry of a visible version from its stored files, and writes it
+    /// unless another has done so meanwhile. Sums that an earlier entry recorded must
+    /// still hold.
     async fn adopt(
         &self,
         module: &ModulePath,
         version: &Version,
-        recorded: Option<CatalogEntry>,
+        found: Option<(CatalogEntry, ETag)>,
     ) -> Result<(), Failure> {
         let storage = &*self.storage;
         let info = self.stored_info(module, version).await?;
         let keys = (StorageKey::go_mod(module, version), StorageKey::zip(module, version));
         let (go_mod, go_mod_meta) = self.stored(&keys.0).await?;
         let zip_meta = storage.head(&keys.1).await?;
+        let (recorded, etag) = found.unzip();
         let status = recorded.as_ref().map_or(Status::Live, |recorded| recorded.status);
         let entry = CatalogEntry {
             status,
@@ -105,8 +108,17 @@ impl Worker {
         }
         let key = StorageKey::catalog_entry(module, version);
         let bytes = serde_json::to_vec(&entry).expect("an entry always serialises");
-        storage.put(&key, Body::from(bytes)).await?;
-        Ok(())
+        let written = match &etag {
+            None => storage.create(&key, Body::from(bytes)).await,
+            Some(etag) => storage.swap(&key, etag, Body::from(bytes)).await,
+        };
+        match written {
+            Ok(_)
+            | Err(StorageError::AlreadyExists { .. } | StorageError::PreconditionFailed { .. }) => {
+                Ok(())
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Packs and stores a resolved version, or completes what is there of it, and
@@ -179,13 +191,15 @@ impl Worker {
         &self,
         module: &ModulePath,
         version: &Version,
-    ) -> Result<Option<CatalogEntry>, Failure> {
+    ) -> Result<Option<(CatalogEntry, ETag)>, Failure> {
         let key = StorageKey::catalog_entry(module, version);
-        let Some((bytes, _)) = read_small(&*self.storage, &key).await? else { return Ok(None) };
+        let Some((bytes, meta)) = read_small(&*self.storage, &key).await? else {
+            return Ok(None);
+        };
         // An entry that a newer program wrote must not be taken for none and replaced.
         let entry = serde_json::from_slice(&bytes)
             .map_err(|error| Failure::Internal(format!("{key}: unreadable: {error}")))?;
-        Ok(Some(entry))
+        Ok(Some((entry, meta.etag)))
     }
 
     pub(crate) async fn stored_info(

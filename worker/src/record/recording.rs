@@ -146,7 +146,7 @@ impl Recording<'_> {
     /// Whether what lies aside does so only because there was no zip yet.
     async fn is_provisional(&self) -> Result<bool, Failure> {
         let entry = self.worker.entry(self.module, &self.info.version).await?;
-        Ok(entry.is_some_and(|entry| entry.zip.is_none() && entry.zip_refusal.is_none()))
+        Ok(entry.is_some_and(|(entry, _)| entry.zip.is_none() && entry.zip_refusal.is_none()))
     }
 
     /// What lies there. Looked at before the claim is checked: as long as that holds,

@@ -59,6 +59,6 @@ async fn a_write_that_arrives_after_another_worker_took_over_changes_nothing() {
     let key = StorageKey::mod_only_go_mod(&module, &version);
     let (bytes, meta) = read_small(&*storage, &key).await.unwrap().unwrap();
     assert_eq!(bytes, "module example.com/m\n\ngo 1.20\n".as_bytes());
-    let entry = prompt.entry(&module, &version).await.unwrap().unwrap();
+    let (entry, _) = prompt.entry(&module, &version).await.unwrap().unwrap();
     assert_eq!(entry.go_mod.etag, meta.etag);
 }
