@@ -148,6 +148,11 @@ impl Config {
         let anonymous = policy::read_anonymous(reader);
         let queue = QueueLocation::read(reader);
         let upstream = UpstreamSettings::read(reader);
+        let registry = upstream.as_ref().and_then(|upstream| upstream.public.as_ref());
+        if registry.is_some() && registry == public_url.as_ref().and_then(Option::as_ref) {
+            let problem = "is STOA_PUBLIC_URL, this deployment itself: name the registry behind it";
+            reader.report(&settings::UPSTREAM, problem);
+        }
         let work = WorkSettings::read(reader);
         let vcs = VcsSettings::read(reader);
         let network = NetworkSettings::read(reader);

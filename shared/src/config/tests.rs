@@ -445,6 +445,16 @@ fn two_default_modes_are_a_mistake() {
 }
 
 #[test]
+fn a_deployment_is_not_its_own_registry() {
+    let own = ("STOA_PUBLIC_URL", "https://go.example.org");
+    assert_eq!(
+        mistakes(&[own, ("STOA_UPSTREAM", "https://go.example.org/,direct")]),
+        "STOA_UPSTREAM: is STOA_PUBLIC_URL, this deployment itself: name the registry behind it"
+    );
+    Config::load(None, environment(&[own, ("STOA_UPSTREAM", "https://other.example")])).unwrap();
+}
+
+#[test]
 fn a_list_in_the_file_may_hold_commas() {
     let (_directory, path) = file("exclude = ['a.b=gone, ask us', 'c.d@>v1.0.0']");
     let config = Config::load(Some(&path), environment(&[])).unwrap();

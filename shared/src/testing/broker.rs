@@ -104,10 +104,15 @@ impl Vhost {
     /// The URL of the vhost for a user of its own, who may write everything and read what
     /// the pattern matches.
     pub fn url_for_reader_of(&self, pattern: &str) -> String {
+        self.url_with_rights(".*", ".*", pattern)
+    }
+
+    /// The URL for a user of its own who may do that much, by patterns of names.
+    pub fn url_with_rights(&self, configure: &str, write: &str, read: &str) -> String {
         let password = format!("{:016x}", rand::random::<u64>());
         let user = json!({ "password": password, "tags": "" });
         self.ask("PUT", &format!("users/{}", self.name), Some(&user));
-        let permissions = json!({ "configure": ".*", "write": ".*", "read": pattern });
+        let permissions = json!({ "configure": configure, "write": write, "read": read });
         self.ask("PUT", &format!("permissions/{0}/{0}", self.name), Some(&permissions));
         let mut url = Url::parse(&self.url()).unwrap();
         url.set_username(&self.name).unwrap();

@@ -51,6 +51,24 @@ impl Log {
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rights_on_our_own_names_are_enough() {
+    let vhost = Vhost::create();
+    let ours = r"^stoa\..*";
+    let url = vhost.url_with_rights(ours, r"^(stoa\..*|amq\.default)$", ours);
+    let queue: Arc<dyn Queue> = Arc::new(RabbitQueue::start(config(url)).unwrap());
+    let mut told = queue.completions();
+    queue.publish(&job(1), Lane::Interactive).await.unwrap();
+    queue.retry(receive(&queue).await, Duration::from_secs(1), "busy").await.unwrap();
+    let delivery = receive(&queue).await;
+    assert_eq!(delivery.attempt, 2);
+    queue.dead_letter(delivery, "given up").await.unwrap();
+    settles_at(&queue, Depth { dead: 1, ..Depth::default() }).await;
+    assert_eq!(queue.dead_letters().await.unwrap().len(), 1);
+    queue.announce(&job(1).key()).await.unwrap();
+    assert_eq!(contract::heard(&mut told).await, job(1).key());
+}
+
 #[tokio::test]
 async fn changed_arguments_of_a_queue_are_told_and_not_fatal() {
     let (log, _kept) = Log::keep();
