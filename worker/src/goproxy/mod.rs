@@ -22,7 +22,7 @@ use stoa_shared::{
     config::{DeploymentId, Secret, UpstreamCredentials, UpstreamServer},
     metrics::{Endpoint, Metrics, VcsOutcome},
     module::{
-        MAX_GO_MOD_SIZE, ModulePath, Origin, PseudoVersion, Version, VersionInfo, VersionQuery,
+        MAX_GO_MOD_SIZE, ModulePath, Origin, Version, VersionInfo, VersionQuery,
         declared_module_path, zip,
     },
     via::Via,
@@ -235,13 +235,7 @@ impl GoProxies {
             let error = cleaned(&error.to_string(), &server.secrets);
             server.invalid(format!("{module}/{file} is no version info: {error}"))
         })?;
-        let commit = PseudoVersion::parse(info.version.as_str()).ok();
-        if let (Some(commit), Some(time)) = (commit, info.time)
-            && commit.time() != time
-        {
-            let version = &info.version;
-            return Err(server.invalid(format!("{module}/{file} gives {version} the time {time}")));
-        }
+        // A pseudo-version's time may be another than the one that it names: real ones are so.
         let origin = info.origin.map(Origin::without_userinfo);
         Ok(VersionInfo { origin, ..info })
     }
