@@ -113,7 +113,7 @@ impl Storage for FaultyStorage {
 /// A queue that remembers what was published, and is down or mute when told to be.
 pub(crate) struct WatchedQueue {
     pub(crate) inner: EmbeddedQueue,
-    pub(crate) published: Mutex<Vec<(JobKey, Lane)>>,
+    pub(crate) published: Mutex<Vec<(Job, Lane)>>,
     pub(crate) is_down: AtomicBool,
     /// It takes jobs and never says so.
     pub(crate) is_stuck: AtomicBool,
@@ -135,7 +135,7 @@ impl Queue for WatchedQueue {
         if self.is_stuck.load(Ordering::SeqCst) {
             return std::future::pending().await;
         }
-        self.published.lock().unwrap().push((job.key(), lane));
+        self.published.lock().unwrap().push((job.clone(), lane));
         self.inner.publish_later(job, lane, delay).await
     }
 

@@ -8,7 +8,9 @@ use stoa_shared::{
     answer::{Meaning, Question},
     config::{NetworkMode, Role},
     policy::Downloads,
+    request_id::RequestId,
     storage::{Storage, StorageKey},
+    via::Via,
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -297,6 +299,30 @@ async fn a_request_that_goes_round_in_a_circle_is_ended() {
     assert_eq!(scene.get_with(FILES[0], "via", "1.1 oa").await.status, 307);
 }
 
+#[tokio::test]
+async fn a_job_names_the_deployments_that_its_question_came_by() {
+    let scene = Scene::with(FrontendSettings { registry: None, ..proxy() }).await;
+    scene.get_with(FILES[0], "via", "1.1 oa, 1.1 ob").await;
+    assert_eq!(scene.causes()[0].via, Via::of_headers(["1.1 oa", "1.1 ob"]));
+}
+
+#[tokio::test]
+async fn operators_show_their_token_by_any_spelling_of_the_scheme() {
+    let token = Some("s3cret".parse().unwrap());
+    let scene = Scene::with(FrontendSettings { admin_token: token, ..proxy() }).await;
+    for (given, status) in [
+        ("Bearer s3cret", 400),
+        ("bearer  s3cret", 400),
+        ("Bearer other", 401),
+        ("Basic s3cret", 401),
+        ("s3cret", 401),
+        ("", 401),
+    ] {
+        let request = Request::post("/admin/refresh?module=none").header("authorization", given);
+        assert_eq!(scene.operate(request).await.status, status, "{given:?}");
+    }
+}
+
 /// Answers HEAD as anybody who is there.
 async fn alive(listener: TcpListener) {
     loop {
@@ -358,7 +384,9 @@ async fn a_module_whose_new_tag_cannot_wait_is_refreshed() {
     let served = tokio::spawn(serve(scene.frontend.clone(), listener, None, shutdown.clone()));
     scene.worker(Does::Answers(versions(&["v1.0.0", "v1.1.0", "v1.2.0"])));
     let refresh = |module: &str| Request::post(format!("/admin/refresh?module={module}"));
-    let reply = scene.operate(refresh(MODULE)).await;
+    let reply = scene.operate(refresh(MODULE).header("x-request-id", "tag-1")).await;
+    assert_eq!(reply.request_id, "tag-1");
+    assert_eq!(scene.causes()[0].request.as_ref().map(RequestId::as_str), Some("tag-1"));
     assert_eq!(reply.text(), r#"{"module":"example.com/Mod","versions":["v1.0.0","v1.1.0"]}"#);
     assert_eq!(scene.published(), ["Interactive refresh example.com/Mod"]);
     // Also where the list was in memory.

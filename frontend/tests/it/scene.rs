@@ -20,7 +20,7 @@ use stoa_frontend::{Frontend, FrontendSettings, app};
 use stoa_shared::{
     answer::{Answer, Failure, Good, Meaning, Question, Value},
     catalog::{CatalogEntry, Status, StoredFile},
-    queue::{EmbeddedQueue, Queue},
+    queue::{Cause, EmbeddedQueue, Queue},
     space::{ProjectId, Space},
     storage::{Body, DiskStorage, KeyPrefix, ObjectMeta, Storage, StorageKey},
 };
@@ -182,7 +182,13 @@ impl Scene {
     /// The jobs published so far, in order.
     pub(crate) fn published(&self) -> Vec<String> {
         let published = self.queue.published.lock().unwrap();
-        published.iter().map(|(key, lane)| format!("{lane:?} {key}")).collect()
+        published.iter().map(|(job, lane)| format!("{lane:?} {}", job.key())).collect()
+    }
+
+    /// What the jobs that were published so far say of the requests that caused them.
+    pub(crate) fn causes(&self) -> Vec<Cause> {
+        let published = self.queue.published.lock().unwrap();
+        published.iter().map(|(job, _)| job.cause.clone()).collect()
     }
 
     /// Waits until `count` jobs were published.

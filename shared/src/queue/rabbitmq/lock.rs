@@ -17,8 +17,9 @@ use super::topology::transient;
 /// The middle of the time between two attempts.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// When the broker deletes a lock whose process was ended before it had a consumer.
-const EXPIRY_MS: i32 = 60_000;
+/// When the broker deletes a lock that was given up before it had a consumer. One that has
+/// its consumer stays.
+const EXPIRY_MS: i32 = 3000;
 
 /// A lock that is held until it is dropped.
 pub(super) struct Lock {

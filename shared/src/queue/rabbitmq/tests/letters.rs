@@ -57,6 +57,32 @@ async fn many_letters_are_read_at_once_and_none_is_missing_meanwhile() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_processes_hide_no_letters_from_each_other() {
+    let vhost = Vhost::create();
+    let one = with_letters(&vhost).await;
+    let other = RabbitQueue::start(config(vhost.url())).unwrap();
+    while one.depth().await.unwrap().dead < MANY {}
+    let letters = one.dead_letters().await.unwrap();
+    let wanted = &letters[MANY / 2];
+    for _ in 0..5 {
+        let (all, found, depth) =
+            tokio::join!(one.dead_letters(), other.find_dead_letter(&wanted.id), other.depth());
+        assert_eq!((all.unwrap().len(), depth.unwrap().dead), (MANY, MANY));
+        assert_eq!(found.unwrap(), *wanted);
+    }
+    // Whoever gives up in the middle lets go of all of it.
+    for _ in 0..5 {
+        assert!(time::timeout(Duration::from_millis(5), one.dead_letters()).await.is_err());
+    }
+    let all_are_back = async {
+        for queue in [&other, &one] {
+            while queue.dead_letters().await.unwrap().len() < MANY {}
+        }
+    };
+    time::timeout(Duration::from_secs(60), all_are_back).await.expect("somebody holds them");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_queue_of_letters_that_was_deleted_is_declared_again() {
     let (vhost, queue) = fresh();
     settles_at(&queue, Depth::default()).await;
