@@ -99,8 +99,8 @@ impl Failure {
     }
 
     /// What the failure says of a private module. That we were not let in, refuse to go
-    /// there, ask nobody or find no such host is no absence: told so, the go command would take the
-    /// module's name to the next proxy.
+    /// there, ask nobody or find no such host is no absence: told so, the go command would
+    /// take the module's name to the next proxy.
     #[must_use]
     pub fn of_private_module(self) -> Self {
         match &self {

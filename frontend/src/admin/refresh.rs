@@ -12,7 +12,6 @@ use stoa_shared::{
     answer::{Question, Value},
     config::NetworkMode,
     module::{ModulePath, Version},
-    policy::Download,
     queue::{Completion, JobKey, Lane, Task},
     request_id::RequestId,
 };
@@ -76,8 +75,7 @@ async fn refreshed(
     if let Some(exclusion) = policy.exclude.find(&module, None) {
         return Err(ApiError::excluded(module.as_str(), exclusion, is_private));
     }
-    // Private modules have no download mode.
-    if !is_private && policy.download.find(&module, None) == Some(&Download::Nothing) {
+    if policy.is_never_fetched(&module, None) {
         let message = format!("{module}: its download mode is none (STOA_DOWNLOAD)");
         return Err(ApiError::new(Trouble::BadParameter, message));
     }

@@ -8,8 +8,7 @@ use stoa_shared::{
     answer::{Good, Question, Value},
     config::NetworkMode,
     metrics::Outcome,
-    module::{ModulePath, Version, preferred},
-    policy::{Download, Policy},
+    module::{ModulePath, Version, latest, preferred},
     queue::Job,
     storage::{StorageError, read_whole},
     stored_versions::visible_versions,
@@ -40,11 +39,9 @@ pub(super) struct Asking<'a> {
 impl Asking<'_> {
     /// Whether nothing is ever fetched for it, so that only what is stored counts.
     pub(super) fn is_closed(&self) -> bool {
-        let Policy { download, .. } = &self.frontend.settings.policy;
-        // Private modules have no download mode.
-        let is_unfetched = !self.holdings.is_private()
-            && download.find(self.module, self.version.as_ref()) == Some(&Download::Nothing);
-        is_unfetched || self.frontend.settings.network == NetworkMode::Offline
+        let settings = &self.frontend.settings;
+        settings.network == NetworkMode::Offline
+            || settings.policy.is_never_fetched(self.module, self.version.as_ref())
     }
 
     /// Waits for the workers' answer. Where they have trouble, or none of them is there,
@@ -239,11 +236,6 @@ impl Asking<'_> {
     pub(super) fn unreadable(&self, error: StorageError) -> ApiError {
         ApiError::storage(&self.subject, error)
     }
-}
-
-/// What `latest` means of these, as far as they tell.
-fn latest(versions: &[Version]) -> Option<&Version> {
-    preferred(versions, versions.iter().any(|version| !version.is_incompatible()))
 }
 
 /// The stored answer is of another kind than its question.

@@ -1,7 +1,7 @@
 //! What is private, what is excluded, and what callers without a key get.
 
 use http::Request;
-use stoa_frontend::{FrontendSettings, RegistrySettings};
+use stoa_frontend::FrontendSettings;
 use stoa_shared::{
     answer::Question,
     config::{NetworkMode, Role},
@@ -9,7 +9,7 @@ use stoa_shared::{
 };
 
 use crate::{
-    scene::{Scene, good, info, seconds_ago, send, version_info, versions},
+    scene::{Scene, good, info, registry, seconds_ago, send, version_info, versions},
     worker::Does,
 };
 
@@ -24,19 +24,11 @@ fn settings(private: &[&str], exclude: &[&str]) -> FrontendSettings {
         exclude: exclude.iter().map(|entry| entry.parse().unwrap()).collect(),
         ..Policy::default()
     };
-    let url = "https://registry.example";
     FrontendSettings {
         role: Role::Proxy,
         policy,
         anonymous: Some(Anonymous::Full),
-        registry: Some(RegistrySettings {
-            url: url.parse().unwrap(),
-            public: url.parse().unwrap(),
-            wants_key: false,
-            has_successor: false,
-            has_substitute: false,
-            roots: None,
-        }),
+        registry: Some(registry("https://registry.example")),
         ..FrontendSettings::default()
     }
 }

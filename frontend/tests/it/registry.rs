@@ -19,7 +19,9 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    scene::{Scene, failed, fill, good, info, seconds_ago, until, version_info, versions},
+    scene::{
+        Scene, failed, fill, good, info, registry, seconds_ago, until, version_info, versions,
+    },
     worker::Does,
 };
 
@@ -32,18 +34,6 @@ const FILES: [&str; 3] = [
     "/example.com/%21mod/@v/v1.0.0-%21b.zip",
 ];
 const FILL: &str = "Background fill example.com/Mod@v1.0.0-B";
-
-/// A registry that is the first of a chain.
-fn registry(url: &str) -> RegistrySettings {
-    RegistrySettings {
-        url: url.parse().unwrap(),
-        public: url.parse().unwrap(),
-        wants_key: false,
-        has_successor: false,
-        has_substitute: false,
-        roots: None,
-    }
-}
 
 fn proxy() -> FrontendSettings {
     FrontendSettings {

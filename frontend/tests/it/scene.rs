@@ -16,7 +16,7 @@ use http_body_util::BodyExt;
 use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
 use jiff::{SignedDuration, Timestamp};
-use stoa_frontend::{Frontend, FrontendSettings, app};
+use stoa_frontend::{Frontend, FrontendSettings, RegistrySettings, app};
 use stoa_shared::{
     answer::{Answer, Failure, Good, Meaning, Question, Value},
     catalog::{CatalogEntry, Status, StoredFile},
@@ -248,6 +248,18 @@ pub(crate) async fn send(router: Router, request: http::request::Builder) -> Rep
     let request_id = request_id.map_or_else(String::new, |id| id.to_str().unwrap().to_owned());
     let body = body.collect().await.unwrap().to_bytes();
     Reply { status: parts.status, headers: parts.headers, request_id, body }
+}
+
+/// A registry that is the first of a chain.
+pub(crate) fn registry(url: &str) -> RegistrySettings {
+    RegistrySettings {
+        url: url.parse().unwrap(),
+        public: url.parse().unwrap(),
+        wants_key: false,
+        has_successor: false,
+        has_substitute: false,
+        roots: None,
+    }
 }
 
 pub(crate) fn info(version: &str) -> String {

@@ -32,7 +32,7 @@ pub use info::{Origin, VersionInfo};
 pub use path::{ModulePath, ModulePathError, ModulePathRule};
 pub use path_element::ElementRule;
 pub use path_major::PathMajor;
-pub use preferred::preferred;
+pub use preferred::{latest, preferred};
 pub use pseudo_version::{PseudoVersion, PseudoVersionError, is_pseudo_version};
 pub use query::{VersionQuery, VersionQueryError, VersionQueryRule};
 pub use version::{Version, VersionError};

@@ -21,6 +21,8 @@ pub use pattern::{Pattern, PatternError};
 pub use private::{PrivateModules, PrivatePattern, PrivatePatternError};
 pub use version_range::{VersionRange, VersionRangeError};
 
+use crate::module::{ModulePath, Version};
+
 /// What holds for modules, by their paths. By default nothing is private, nothing is
 /// excluded, and the role alone says what a miss becomes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -31,4 +33,13 @@ pub struct Policy {
     pub exclude: Exclusions,
     /// What a miss becomes.
     pub download: Downloads,
+}
+
+impl Policy {
+    /// Whether nothing is fetched of the module, or of this version of it, whatever is asked.
+    /// Private modules have no download mode.
+    pub fn is_never_fetched(&self, module: &ModulePath, version: Option<&Version>) -> bool {
+        !self.private.contains(module)
+            && self.download.find(module, version) == Some(&Download::Nothing)
+    }
 }

@@ -2,7 +2,7 @@
 
 use stoa_shared::{
     answer::{Question, Value},
-    module::{ModulePath, Version, VersionInfo, VersionQuery, preferred},
+    module::{ModulePath, Version, VersionInfo, VersionQuery, latest},
     stored_versions::stored_versions,
 };
 
@@ -92,8 +92,7 @@ impl Worker {
             Some(Value::Version(info)) => info,
             _ => {
                 let stored = stored_versions(&*self.storage, module).await?;
-                let has_compatible = stored.iter().any(|version| !version.is_incompatible());
-                match preferred(&stored, has_compatible) {
+                match latest(&stored) {
                     Some(version) => self.stored_info(module, version).await?,
                     None => return Err(failure),
                 }
@@ -170,8 +169,7 @@ impl Worker {
             Err(error) => return Err(error.into()),
         };
         let Listed { versions, latest_commit } = self.proxies.list(server, module).await?;
-        let has_compatible = versions.iter().any(|version| !version.is_incompatible());
-        match preferred(&versions, has_compatible).or(latest_commit.as_ref()) {
+        match latest(&versions).or(latest_commit.as_ref()) {
             Some(version) => self.info_from_server(server, module, version).await,
             None => Err(absence.into()),
         }

@@ -1,9 +1,9 @@
 //! The queue of one process: an index in memory over one small file per job.
 //!
 //! A publish returns once the job's file is durable; a job that a user waits for may be
-//! handed out while it is being written, and is not settled before. A restart delivers again what
-//! waited, was delayed or ran. Only attempts and delays are written after that; that a
-//! user waits for a background job is not, because the restart took that user's
+//! handed out while it is being written, and is not settled before. A restart delivers
+//! again what waited, was delayed or ran. Only attempts and delays are written after that;
+//! that a user waits for a background job is not, because the restart took that user's
 //! connection as well.
 //!
 //! Equal jobs ([`Job::key`]) are one job. A publish that finds its equal waiting lifts

@@ -2,8 +2,9 @@
 //!
 //! A queue cannot be looked into: its messages are taken without being acknowledged, and
 //! given back. While one process looks, another would see fewer letters: so one at a time
-//! does, and is quick. The first letters are asked for one by one, because whoever deals with all of
-//! them always finds the next one there; if there are more, the broker pushes them.
+//! does, and is quick. The first letters are asked for one by one, because whoever deals
+//! with all of them always finds the next one there; if there are more, the broker pushes
+//! them.
 
 use std::{future::Future, io, time::Duration};
 
