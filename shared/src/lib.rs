@@ -15,6 +15,7 @@ pub mod config;
 pub mod directory;
 pub mod metrics;
 pub mod module;
+pub mod niceness;
 pub mod policy;
 pub mod probe;
 pub mod protocol;

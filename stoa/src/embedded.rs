@@ -7,6 +7,7 @@ use stoa_shared::{
     backends::{BackendError, is_shared, open_queue},
     config::Config,
     metrics::Metrics,
+    niceness::give_way,
     queue::Queue,
     signals::stop_on_signals,
     starting,
@@ -24,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 /// A job packs on one thread while storage writes on another; the rest is for what it
 /// reads aside. Each idle thread keeps memory of its own, so there must not be more.
 const BLOCKING_THREADS_PER_SLOT: usize = 6;
-/// Added to the worker's threads: whoever asks for what is there goes before whoever
+/// Of the worker's threads: whoever asks for what is there goes before whoever
 /// waits for a fill.
 const WORKER_NICENESS: i32 = 5;
 
@@ -109,10 +110,7 @@ fn spawn_worker(
         .enable_all()
         .thread_name("worker")
         .max_blocking_threads(slots * BLOCKING_THREADS_PER_SLOT)
-        .on_thread_start(|| {
-            // A system that refuses merely shares the processors evenly.
-            let _ = rustix::process::nice(WORKER_NICENESS);
-        })
+        .on_thread_start(|| give_way(WORKER_NICENESS))
         .build()
         .map_err(EmbeddedError::Runtime)?;
     thread::Builder::new()
