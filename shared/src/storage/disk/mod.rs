@@ -20,10 +20,7 @@ use std::{fs, io, path::PathBuf, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures_util::{
-    StreamExt,
-    stream::{self, BoxStream},
-};
+use futures_util::{StreamExt, stream::BoxStream};
 use tokio::{sync::mpsc, task};
 
 use super::{
@@ -109,15 +106,20 @@ impl DiskStorage {
         body: Body,
     ) -> Result<ObjectMeta, StorageError> {
         path::check(key.as_str())?;
+        let (writer, name) = (Arc::clone(&self.writer), key.as_str().to_owned());
         let body = match body {
-            Body::File(draft) => return self.write_draft(key, condition, draft).await,
-            Body::Bytes(bytes) => stream::once(async { Ok(bytes) }).boxed(),
+            Body::File(draft) => {
+                let write = move || writer.write_draft(&name, &condition, draft);
+                return blocking(key.as_str(), write).await;
+            }
+            Body::Bytes(bytes) => {
+                let write = move || writer.write_bytes(&name, &condition, &bytes);
+                return blocking(key.as_str(), write).await;
+            }
             Body::Stream(stream) => stream,
         };
         // The writing thread is ahead of the producer by at most this many chunks.
         let (chunks, received) = mpsc::channel(2);
-        let writer = Arc::clone(&self.writer);
-        let name = key.as_str().to_owned();
         let writing = task::spawn_blocking(move || writer.write(&name, &condition, received));
         // When this future is dropped, so is `chunks`, and the writing thread gives up.
         let sent = send(body, chunks).await;
@@ -126,16 +128,6 @@ impl DiskStorage {
             Err(source) => Err(StorageError::Body { key: key.to_string(), source }),
             Ok(()) => written,
         }
-    }
-
-    async fn write_draft(
-        &self,
-        key: &StorageKey,
-        condition: Condition,
-        draft: Draft,
-    ) -> Result<ObjectMeta, StorageError> {
-        let (writer, name) = (Arc::clone(&self.writer), key.as_str().to_owned());
-        blocking(key.as_str(), move || writer.write_draft(&name, &condition, draft)).await
     }
 }
 

@@ -78,6 +78,24 @@ impl Writer {
         self.store(key, &target, condition, file)
     }
 
+    /// Writes bytes that are all there.
+    pub(super) fn write_bytes(
+        &self,
+        key: &str,
+        condition: &Condition,
+        bytes: &[u8],
+    ) -> Result<ObjectMeta, StorageError> {
+        let target = self.root.join(key);
+        condition.check(key, &target)?;
+        let written = || {
+            let mut file = self.scratch.file()?;
+            file.write_all(bytes)?;
+            Ok(file.into_parts())
+        };
+        let file = written().map_err(|error| unavailable(key, error))?;
+        self.store(key, &target, condition, file)
+    }
+
     /// Stores a file that was written to its end, under the name that it gets here if it
     /// lies here already.
     pub(super) fn write_draft(
