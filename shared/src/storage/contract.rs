@@ -213,7 +213,7 @@ pub async fn a_draft_is_stored_whole_whoever_made_it(storage: &Arc<dyn Storage>)
         draft.file().write_all(bytes).unwrap();
         Body::File(draft)
     };
-    for draft in [storage.draft().await.unwrap(), Draft::unnamed().unwrap()] {
+    for draft in [storage.draft().unwrap(), Draft::unnamed().unwrap()] {
         storage.expect(&key).await;
         assert!(storage.head(&key).await.unwrap_err().is_not_found());
         let created = storage.create(&key, with(draft, &bytes)).await.unwrap();
@@ -221,17 +221,17 @@ pub async fn a_draft_is_stored_whole_whoever_made_it(storage: &Arc<dyn Storage>)
         assert_eq!(storage.head(&key).await.unwrap(), created);
         assert!(space.read("deep/below/object").await == bytes);
 
-        let other = storage.draft().await.unwrap();
+        let other = storage.draft().unwrap();
         let refused = storage.create(&key, with(other, b"other")).await;
         assert!(matches!(refused, Err(StorageError::AlreadyExists { .. })), "{refused:?}");
         assert_eq!(storage.head(&key).await.unwrap(), created);
 
-        let other = storage.draft().await.unwrap();
+        let other = storage.draft().unwrap();
         storage.swap(&key, &created.etag, with(other, b"other")).await.unwrap();
         assert_eq!(space.read("deep/below/object").await, "other");
         storage.delete(&key).await.unwrap();
     }
-    drop(with(storage.draft().await.unwrap(), b"never stored"));
+    drop(with(storage.draft().unwrap(), b"never stored"));
     space.clear().await;
 }
 

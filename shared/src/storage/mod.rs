@@ -61,9 +61,9 @@ pub trait Storage: Send + Sync + 'static {
 
     /// A file for bytes that have to be looked at before they may be stored: as a
     /// [`Body::File`] of this store, such a draft costs no copy where it can be helped.
-    async fn draft(&self) -> Result<Draft, StorageError> {
-        let made = tokio::task::spawn_blocking(Draft::unnamed).await;
-        made.map_err(io::Error::from).flatten().map_err(|source| StorageError::Unavailable {
+    /// Blocks, as all that is done with the file.
+    fn draft(&self) -> Result<Draft, StorageError> {
+        Draft::unnamed().map_err(|source| StorageError::Unavailable {
             key: "a draft".to_owned(),
             source: source.into(),
         })

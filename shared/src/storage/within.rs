@@ -50,8 +50,8 @@ impl Storage for Within {
         self.whole.put(&self.prefix.key(key), body).await
     }
 
-    async fn draft(&self) -> Result<Draft, StorageError> {
-        self.whole.draft().await
+    fn draft(&self) -> Result<Draft, StorageError> {
+        self.whole.draft()
     }
 
     async fn expect(&self, key: &StorageKey) {

@@ -59,6 +59,11 @@ impl Response {
         self.answer.headers().get(name)?.to_str().ok()
     }
 
+    /// How long the body will be, in bytes, where that is said.
+    pub fn length(&self) -> Option<u64> {
+        self.answer.content_length()
+    }
+
     /// The next piece of the body, `None` at its end.
     pub async fn chunk(&mut self) -> Result<Option<Bytes>, EgressError> {
         let next = tokio::time::timeout_at(self.deadline.at(), self.answer.chunk());

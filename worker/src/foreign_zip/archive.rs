@@ -5,9 +5,9 @@
 //! computed and rules applied here over exactly the entries that the go command will find
 //! in the central directory; a file in which other readers could find others is refused.
 
-use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
+use std::io::{self, BufRead, Read, Seek, SeekFrom, Write};
 
-use flate2::{Decompress, FlushDecompress, Status};
+use super::content::Unpacker;
 
 /// Bytes of the records' fixed parts.
 const END: usize = 22;
@@ -22,22 +22,16 @@ const LOCATOR_64_SIGNATURE: u32 = 0x0706_4b50;
 const CENTRAL_SIGNATURE: u32 = 0x0201_4b50;
 const LOCAL_SIGNATURE: u32 = 0x0403_4b50;
 
-const STORED: u16 = 0;
-const DEFLATED: u16 = 8;
-
 /// Most bytes of the central directory, which is kept in memory: hundreds of thousands of
 /// files with long names.
 const DIRECTORY_BYTES: u64 = 64 << 20;
-/// Contents are read and unpacked in pieces of this size.
-const PIECE: usize = 64 * 1024;
-
 /// An opened zip.
 pub(crate) struct Archive<R> {
-    reader: BufReader<R>,
+    reader: R,
+    /// Where the reader is: to ask it takes a system call.
+    position: u64,
     entries: Vec<Entry>,
-    /// What unpacking needs: most files are smaller than it, and a zip has thousands.
-    inflater: Decompress,
-    piece: Vec<u8>,
+    unpacker: Unpacker,
 }
 
 /// What the central directory says of one entry.
@@ -47,9 +41,9 @@ pub(crate) struct Entry {
     pub(crate) name: String,
     /// Bytes of the content, as declared.
     pub(crate) size: u64,
-    method: u16,
-    crc32: u32,
-    compressed_size: u64,
+    pub(super) method: u16,
+    pub(super) crc32: u32,
+    pub(super) compressed_size: u64,
     offset: u64,
 }
 
@@ -70,10 +64,9 @@ pub(crate) enum ArchiveError {
     Io(#[from] io::Error),
 }
 
-impl<R: Read + Seek> Archive<R> {
+impl<R: BufRead + Seek> Archive<R> {
     /// Reads the central directory, of at most `max_files` entries.
-    pub(crate) fn open(reader: R, max_files: u64) -> Result<Self, ArchiveError> {
-        let mut reader = BufReader::with_capacity(PIECE, reader);
+    pub(crate) fn open(mut reader: R, max_files: u64) -> Result<Self, ArchiveError> {
         let directory = find_directory(&mut reader)?;
         if directory.count > max_files {
             return Err(ArchiveError::TooManyFiles { limit: max_files });
@@ -92,8 +85,8 @@ impl<R: Read + Seek> Archive<R> {
         if bytes.read(&mut [0])? > 0 {
             return Err(ArchiveError::Malformed("its directory has more entries than declared"));
         }
-        let (inflater, piece) = (Decompress::new(false), vec![0; PIECE]);
-        Ok(Self { reader, entries, inflater, piece })
+        let position = reader.stream_position()?;
+        Ok(Self { reader, position, entries, unpacker: Unpacker::new() })
     }
 
     /// The entries, in the directory's order.
@@ -108,71 +101,22 @@ impl<R: Read + Seek> Archive<R> {
         index: usize,
         output: &mut impl Write,
     ) -> Result<(), ArchiveError> {
-        let Self { reader, entries, inflater, piece } = self;
+        let Self { reader, position, entries, unpacker } = self;
         let entry = &entries[index];
-        let broken = |problem| ArchiveError::Entry { name: entry.name.clone(), problem };
         let mut header = [0; LOCAL];
-        let here = reader.stream_position()?;
-        reader.seek_relative(entry.offset.cast_signed() - here.cast_signed())?;
+        reader.seek_relative(entry.offset.cast_signed() - position.cast_signed())?;
         reader.read_exact(&mut header).map_err(cut_short)?;
         if u32_at(&header, 0) != LOCAL_SIGNATURE {
-            return Err(broken("no content where the directory says"));
+            let problem = "no content where the directory says";
+            return Err(ArchiveError::Entry { name: entry.name.clone(), problem });
         }
-        let skipped = i64::from(u16_at(&header, 26)) + i64::from(u16_at(&header, 28));
-        reader.seek_relative(skipped)?;
-        let mut compressed = reader.take(entry.compressed_size);
-        inflater.reset(false);
-        let mut checksum = crc32fast::Hasher::new();
-        let mut size: u64 = 0;
-        loop {
-            let read = match entry.method {
-                STORED => compressed.read(piece)?,
-                DEFLATED => match inflate(inflater, &mut compressed, piece)? {
-                    Some(read) => read,
-                    None => return Err(broken("its compressed content is damaged")),
-                },
-                _ => return Err(broken("compressed in a way that the go command does not know")),
-            };
-            if read == 0 {
-                break;
-            }
-            size += read as u64;
-            if size > entry.size {
-                return Err(broken("larger than declared"));
-            }
-            checksum.update(&piece[..read]);
-            output.write_all(&piece[..read])?;
-        }
-        if size < entry.size {
-            return Err(broken("smaller than declared"));
-        }
-        if checksum.finalize() != entry.crc32 {
-            return Err(broken("its checksum is wrong"));
-        }
+        let skipped = u64::from(u16_at(&header, 26)) + u64::from(u16_at(&header, 28));
+        reader.seek_relative(skipped.cast_signed())?;
+        let start = entry.offset + LOCAL as u64 + skipped;
+        let mut packed = reader.take(entry.compressed_size);
+        unpacker.unpack(entry, &mut packed, output)?;
+        *position = start + entry.compressed_size - packed.limit();
         Ok(())
-    }
-}
-
-/// Unpacks the next piece of a deflated content: none of it at its end, `None` if it is
-/// damaged or cut short.
-fn inflate(
-    inflater: &mut Decompress,
-    compressed: &mut impl BufRead,
-    piece: &mut [u8],
-) -> io::Result<Option<usize>> {
-    loop {
-        let input = compressed.fill_buf()?;
-        let is_last = input.is_empty();
-        let (consumed, produced) = (inflater.total_in(), inflater.total_out());
-        let status = inflater.decompress(input, piece, FlushDecompress::None);
-        compressed.consume((inflater.total_in() - consumed) as usize);
-        let produced = (inflater.total_out() - produced) as usize;
-        match status {
-            Ok(Status::StreamEnd) => return Ok(Some(produced)),
-            Ok(_) if produced > 0 => return Ok(Some(produced)),
-            Ok(_) if !is_last => {}
-            Ok(_) | Err(_) => return Ok(None),
-        }
     }
 }
 

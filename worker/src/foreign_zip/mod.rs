@@ -1,16 +1,17 @@
 //! A zip that others made (go-modules §7.6): spooled, checked by every rule that the go
 //! command enforces when it extracts one, and only then stored, byte for byte.
 //!
-//! Neither the zip nor any file of it but its go.mod is ever held in memory, and reading it
+//! Of the zip and its files no more than a few MiB are ever held in memory, and reading it
 //! blocks no thread of the runtime.
 
 mod archive;
+mod content;
 #[cfg(test)]
 mod tests;
 
 use std::{
-    fs::File,
-    io::{self, Read, Seek, Write},
+    io::{self, BufRead, BufReader, Cursor, Read, Seek, Write},
+    sync::Arc,
 };
 
 use bytes::Bytes;
@@ -30,9 +31,12 @@ pub(crate) use archive::ArchiveError;
 
 use archive::Archive;
 
-/// Pieces of a download go to the disk together once they have this size: servers send them
-/// by a few KiB, and each time costs two turns of another thread.
-const TOGETHER: usize = 256 * 1024;
+/// A zip of up to this size, which most are, is held and looked at in memory; a larger one
+/// goes to its file in parts of this size. Each part costs two turns of another thread, and
+/// servers send them by a few KiB.
+const PART: usize = 512 * 1024;
+/// A file is read by this many bytes.
+const PIECE: usize = 256 * 1024;
 
 /// A zip in a file that broke no rule.
 #[derive(Debug)]
@@ -55,30 +59,41 @@ pub(crate) enum BrokenZip {
     OtherGoMod,
 }
 
-/// What the thread that writes is told. A download that ends without [`Part::End`] broke off.
-enum Part {
-    Pieces(Vec<Bytes>),
-    End,
+/// What of a download is handled together.
+struct Part {
+    bytes: Vec<u8>,
+    is_last: bool,
 }
 
 /// Brings a download into a draft and checks it as the zip of a version whose `.mod` is
 /// `go_mod`. The inner error says what is wrong with it.
 pub(crate) async fn receive(
-    download: ZipDownload,
-    draft: Draft,
+    mut download: ZipDownload,
+    storage: Arc<dyn Storage>,
     module: &ModulePath,
     version: &Version,
     go_mod: Bytes,
     max_files: u64,
 ) -> Result<Result<ForeignZip, BrokenZip>, Failure> {
-    // What is being gathered and what is being written may have one more between them.
-    let (sender, parts) = mpsc::channel(1);
     let prefix = entry_prefix(module, version);
+    let first = next_part(&mut download).await?;
+    if first.is_last {
+        return off_the_runtime(move || {
+            let zip = Cursor::new(&*first.bytes);
+            match check(zip, &prefix, &go_mod, max_files) {
+                Ok(sum) => Ok(Ok(ForeignZip::new(draft_of(&*storage, first, None)?, sum)?)),
+                Err(broken) => Ok(Err(broken)),
+            }
+        })
+        .await;
+    }
+    // What is being gathered and what is being written may have one more between them.
+    let (sender, rest) = mpsc::channel(1);
     let checking = off_the_runtime(move || {
-        write(draft.file(), parts)?;
-        let size = draft.file().metadata().map_err(|error| local(&error))?.len();
-        match check_file(draft.file(), &prefix, &go_mod, max_files) {
-            Ok(sum) => Ok(Ok(ForeignZip { draft, sum, size })),
+        let draft = draft_of(&*storage, first, Some(rest))?;
+        let zip = BufReader::with_capacity(PIECE, draft.file());
+        match check(zip, &prefix, &go_mod, max_files) {
+            Ok(sum) => Ok(Ok(ForeignZip::new(draft, sum)?)),
             Err(BrokenZip::Archive(ArchiveError::Io(error))) => Err(local(&error)),
             Err(broken) => Ok(Err(broken)),
         }
@@ -89,44 +104,51 @@ pub(crate) async fn receive(
     checked
 }
 
-async fn hand_over(mut download: ZipDownload, parts: mpsc::Sender<Part>) -> Result<(), Failure> {
-    let (mut pieces, mut size) = (Vec::new(), 0);
-    loop {
-        let piece = download.chunk().await?;
-        let is_end = piece.is_none();
-        size += piece.as_ref().map_or(0, Bytes::len);
-        pieces.extend(piece);
-        if is_end || size >= TOGETHER {
-            size = 0;
-            // A writer that gave up says why.
-            if parts.send(Part::Pieces(std::mem::take(&mut pieces))).await.is_err() {
-                return Ok(());
-            }
+async fn next_part(download: &mut ZipDownload) -> Result<Part, Failure> {
+    let expected = download.length().map_or(PART, |length| length.min(PART as u64) as usize);
+    let mut bytes = Vec::with_capacity(expected);
+    while bytes.len() < PART {
+        match download.chunk().await? {
+            Some(piece) => bytes.extend_from_slice(&piece),
+            None => return Ok(Part { bytes, is_last: true }),
         }
-        if is_end {
-            let _ = parts.send(Part::End).await;
+    }
+    Ok(Part { bytes, is_last: false })
+}
+
+/// Hands over the rest. A download that ends without a last part broke off.
+async fn hand_over(mut download: ZipDownload, parts: mpsc::Sender<Part>) -> Result<(), Failure> {
+    loop {
+        let part = next_part(&mut download).await?;
+        let is_last = part.is_last;
+        // A writer that gave up says why.
+        if parts.send(part).await.is_err() || is_last {
             return Ok(());
         }
     }
 }
 
-fn write(mut file: &File, mut parts: mpsc::Receiver<Part>) -> Result<(), Failure> {
-    loop {
-        match parts.blocking_recv() {
-            Some(Part::Pieces(pieces)) => {
-                for piece in pieces {
-                    file.write_all(&piece).map_err(|error| local(&error))?;
-                }
-            }
-            Some(Part::End) => return Ok(()),
-            None => return Err(Failure::Internal("the download broke off".to_owned())),
+/// A draft of all parts. Blocks until the last.
+fn draft_of(
+    storage: &dyn Storage,
+    first: Part,
+    mut rest: Option<mpsc::Receiver<Part>>,
+) -> Result<Draft, Failure> {
+    let draft = storage.draft()?;
+    let mut next = Some(first);
+    while let Some(Part { bytes, is_last }) = next {
+        draft.file().write_all(&bytes).map_err(|error| local(&error))?;
+        if is_last {
+            return Ok(draft);
         }
+        next = rest.as_mut().and_then(mpsc::Receiver::blocking_recv);
     }
+    Err(Failure::Internal("the download broke off".to_owned()))
 }
 
 /// The sum of a zip whose entries may be anything that all readers agree on.
 pub(crate) fn sum_of(file: impl Read + Seek) -> Result<ModuleHash, ArchiveError> {
-    let mut archive = Archive::open(file, u64::MAX)?;
+    let mut archive = Archive::open(BufReader::with_capacity(PIECE, file), u64::MAX)?;
     let mut sum = H1Builder::with_capacity(archive.entries().len());
     for index in 0..archive.entries().len() {
         add(&mut sum, &mut archive, index, &mut io::sink())?;
@@ -134,13 +156,13 @@ pub(crate) fn sum_of(file: impl Read + Seek) -> Result<ModuleHash, ArchiveError>
     Ok(sum.finish())
 }
 
-fn check_file(
-    file: impl Read + Seek,
+fn check(
+    zip: impl BufRead + Seek,
     prefix: &str,
     go_mod: &[u8],
     max_files: u64,
 ) -> Result<ModuleHash, BrokenZip> {
-    let mut archive = Archive::open(file, max_files).map_err(BrokenZip::Archive)?;
+    let mut archive = Archive::open(zip, max_files).map_err(BrokenZip::Archive)?;
     let mut rules = ForeignEntries::new(prefix);
     let mut root_go_mod = None;
     // All names and declared sizes before the first content.
@@ -202,7 +224,7 @@ fn unconverted(text: &str) -> String {
 }
 
 /// Adds an entry to the sum, and writes its content to `output` as well.
-fn add<R: Read + Seek>(
+fn add<R: BufRead + Seek>(
     sum: &mut H1Builder,
     archive: &mut Archive<R>,
     index: usize,
@@ -216,6 +238,11 @@ fn add<R: Read + Seek>(
 }
 
 impl ForeignZip {
+    fn new(draft: Draft, sum: ModuleHash) -> Result<Self, Failure> {
+        let size = draft.file().metadata().map_err(|error| local(&error))?.len();
+        Ok(Self { draft, sum, size })
+    }
+
     /// The `h1:` sum of its files.
     pub(crate) fn sum(&self) -> ModuleHash {
         self.sum

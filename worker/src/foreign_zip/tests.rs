@@ -34,9 +34,15 @@ fn honest() -> Vec<u8> {
     ])
 }
 
+/// As it lies in memory and, which must make no difference, as it is read piece by piece.
 fn checked(zip: &[u8]) -> Result<String, String> {
-    let sum = check_file(Cursor::new(zip), PREFIX, GO_MOD.as_bytes(), MAX_FILES);
-    sum.map(|sum| sum.to_string()).map_err(|error| error.to_string())
+    fn sum_or_error(zip: impl BufRead + Seek) -> Result<String, String> {
+        let sum = check(zip, PREFIX, GO_MOD.as_bytes(), MAX_FILES);
+        sum.map(|sum| sum.to_string()).map_err(|error| error.to_string())
+    }
+    let at_once = sum_or_error(Cursor::new(zip));
+    assert_eq!(sum_or_error(BufReader::with_capacity(100, Cursor::new(zip))), at_once);
+    at_once
 }
 
 /// Where the central directory's header of a file begins.
@@ -128,8 +134,9 @@ fn contents_are_what_is_declared() {
 #[test]
 fn contents_of_all_lengths_are_read_to_their_end() {
     const FILE: &str = "example.com/m@v1.0.0/a";
-    let piece = 64 * 1024;
-    for length in [0, 1, piece - 1, piece, piece + 1, 3 * piece] {
+    // At once and, beyond a size, piece by piece.
+    let (piece, at_once) = (64 * 1024, 4 << 20);
+    for length in [0, 1, piece - 1, piece, piece + 1, at_once, at_once + 1, at_once + piece] {
         for is_random in [false, true] {
             let mut random = 1_u32;
             let mut next = || {
@@ -176,7 +183,7 @@ fn its_go_mod_is_the_one_of_dot_mod_but_for_line_ends() {
 #[test]
 fn without_a_go_mod_dot_mod_names_the_module_and_no_more() {
     let zip = zip_of(&[("example.com/m@v1.0.0/a.go", b"package m\n")]);
-    let with = |go_mod: &str| check_file(Cursor::new(&zip), PREFIX, go_mod.as_bytes(), MAX_FILES);
+    let with = |go_mod: &str| check(Cursor::new(&zip), PREFIX, go_mod.as_bytes(), MAX_FILES);
     for made_up in ["module example.com/m\n", "// made up\nmodule example.com/m // so\n\n"] {
         assert!(with(made_up).is_ok(), "{made_up:?}");
     }
@@ -208,7 +215,7 @@ fn more_files_than_16_bits_can_count_are_counted() {
     }
     let many = writer.finish().unwrap().into_inner();
     assert!(checked(&many).is_ok());
-    let limited = check_file(Cursor::new(&many), PREFIX, b"", 65_599).unwrap_err();
+    let limited = check(Cursor::new(&many), PREFIX, b"", 65_599).unwrap_err();
     assert_eq!(limited.to_string(), "more than 65599 files");
 }
 
@@ -219,5 +226,5 @@ fn toolchains_are_zips_like_others() {
     let names = names.map(|name| format!("{prefix}{name}"));
     let files: Vec<(&str, &[u8])> = names.iter().map(|name| (&**name, &b"x"[..])).collect();
     let zip = zip_of(&files);
-    check_file(Cursor::new(&zip), prefix, b"module golang.org/toolchain\n", MAX_FILES).unwrap();
+    check(Cursor::new(&zip), prefix, b"module golang.org/toolchain\n", MAX_FILES).unwrap();
 }

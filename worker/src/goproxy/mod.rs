@@ -366,6 +366,11 @@ pub(crate) struct ZipDownload {
 }
 
 impl ZipDownload {
+    /// How many bytes there will be, where the server says so.
+    pub(crate) fn length(&self) -> Option<u64> {
+        self.response.length()
+    }
+
     /// The next piece, `None` at the end of a body that arrived whole as far as its server
     /// said how long it is.
     pub(crate) async fn chunk(&mut self) -> Result<Option<Bytes>, GoProxyError> {

@@ -128,9 +128,10 @@ impl Worker {
         go_mod: &Bytes,
     ) -> Result<foreign_zip::ForeignZip, Failure> {
         let download = self.proxies.zip(server, module, version).await?;
-        let (draft, go_mod) = (self.storage.draft().await?, go_mod.clone());
-        let checked =
-            foreign_zip::receive(download, draft, module, version, go_mod, self.max_files).await?;
+        let (storage, go_mod) = (self.storage.clone(), go_mod.clone());
+        let received =
+            foreign_zip::receive(download, storage, module, version, go_mod, self.max_files);
+        let checked = received.await?;
         Ok(checked.map_err(|broken| GoProxyError::InvalidData {
             server: server.name().to_owned(),
             reason: format!("zip: {broken}"),

@@ -171,10 +171,8 @@ impl Storage for DiskStorage {
         self.write(key, Condition::None, body).await
     }
 
-    async fn draft(&self) -> Result<Draft, StorageError> {
-        let writer = Arc::clone(&self.writer);
-        let made = move || writer.draft().map_err(|error| unavailable(path::SCRATCH, error));
-        blocking(path::SCRATCH, made).await
+    fn draft(&self) -> Result<Draft, StorageError> {
+        self.writer.draft().map_err(|error| unavailable(path::SCRATCH, error))
     }
 
     async fn expect(&self, key: &StorageKey) {

@@ -56,7 +56,7 @@ async fn a_draft_becomes_the_object_without_a_copy() {
     let directory = tempfile::tempdir().unwrap();
     let storage = open(&directory).await;
     let inode = |file: fs::Metadata| file.ino();
-    let draft = storage.draft().await.unwrap();
+    let draft = storage.draft().unwrap();
     let drafted = inode(draft.file().metadata().unwrap());
     storage.create(&key("object"), Body::File(draft)).await.unwrap();
     let object = directory.path().join("_stoa/contract/object");
@@ -64,7 +64,7 @@ async fn a_draft_becomes_the_object_without_a_copy() {
 
     // Another store's lies where this one cannot rely on.
     let elsewhere = tempfile::tempdir().unwrap();
-    let foreign = open(&elsewhere).await.draft().await.unwrap();
+    let foreign = open(&elsewhere).await.draft().unwrap();
     let drafted = inode(foreign.file().metadata().unwrap());
     storage.put(&key("object"), Body::File(foreign)).await.unwrap();
     assert_ne!(inode(fs::metadata(&object).unwrap()), drafted);
