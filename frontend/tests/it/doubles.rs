@@ -11,7 +11,7 @@ use std::{
 use async_trait::async_trait;
 use stoa_shared::{
     queue::{
-        Completion, DeadLetter, Delivery, Depth, EmbeddedQueue, Job, JobKey, Lane, Queue,
+        Completion, DeadLetter, Delivery, Depth, EmbeddedQueue, Job, JobKey, Lane, Lanes, Queue,
         QueueError,
     },
     storage::{
@@ -139,8 +139,8 @@ impl Queue for WatchedQueue {
         self.inner.publish_later(job, lane, delay).await
     }
 
-    async fn receive(&self) -> Result<Delivery, QueueError> {
-        self.inner.receive().await
+    async fn receive(&self, lanes: Lanes) -> Result<Delivery, QueueError> {
+        self.inner.receive(lanes).await
     }
 
     async fn acknowledge(&self, delivery: Delivery) -> Result<(), QueueError> {

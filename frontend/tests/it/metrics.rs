@@ -7,7 +7,7 @@ use stoa_frontend::FrontendSettings;
 use stoa_shared::{
     answer::{Meaning, Question},
     metrics::{Endpoint, Label, Outcome},
-    queue::{Job, Lane, Queue, Task},
+    queue::{Job, Lane, Lanes, Queue, Task},
 };
 
 use crate::{
@@ -122,7 +122,7 @@ async fn the_queue_is_looked_at_when_metrics_are() {
     for version in ["v1.0.0", "v1.1.0"] {
         scene.queue.inner.publish(&job(version), Lane::Background).await.unwrap();
     }
-    let running = scene.queue.inner.receive().await.unwrap();
+    let running = scene.queue.inner.receive(Lanes::All).await.unwrap();
     assert!(matches!(running.job, Ok(Job { task: Task::Fill { .. }, .. })));
     for (state, jobs) in [("interactive", "0"), ("background", "1"), ("running", "1")] {
         let metric = format!("stoa_queue_jobs{{state=\"{state}\"}}");

@@ -5,7 +5,11 @@ use std::{sync::atomic::Ordering, time::Duration};
 use futures_util::future::join_all;
 use http::StatusCode;
 use stoa_frontend::FrontendSettings;
-use stoa_shared::{answer::Meaning, queue::Queue, storage::StorageKey};
+use stoa_shared::{
+    answer::Meaning,
+    queue::{Lanes, Queue},
+    storage::StorageKey,
+};
 
 use crate::{
     scene::{Scene, entry, failed, fill, go_mod, info, seconds_ago, until},
@@ -126,7 +130,7 @@ async fn trouble_that_an_equal_job_just_ran_into_ends_the_wait() {
     scene.store_answer("example.com/m", &fill("v1.0.0"), trouble).await;
     let waiting = scene.begin(INFO);
     scene.until_published(1).await;
-    let job = scene.queue.inner.receive().await.unwrap().job.unwrap();
+    let job = scene.queue.inner.receive(Lanes::All).await.unwrap().job.unwrap();
     scene.queue.announce(&job.key()).await.unwrap();
     let reply = waiting.await.unwrap();
     assert_eq!(

@@ -20,7 +20,7 @@ use stoa_frontend::{Frontend, FrontendSettings, RegistrySettings, app};
 use stoa_shared::{
     answer::{Answer, Failure, Good, Meaning, Question, Value},
     catalog::{CatalogEntry, Status, StoredFile},
-    queue::{Cause, EmbeddedQueue, Queue},
+    queue::{Cause, EmbeddedQueue, Lanes, Queue},
     space::{ProjectId, Space},
     storage::{Body, DiskStorage, KeyPrefix, ObjectMeta, Storage, StorageKey},
 };
@@ -167,7 +167,7 @@ impl Scene {
         let queue = Arc::clone(&self.queue);
         tokio::spawn(async move {
             loop {
-                let delivery = queue.inner.receive().await.unwrap();
+                let delivery = queue.inner.receive(Lanes::All).await.unwrap();
                 let job = delivery.job.clone().unwrap();
                 let whole: Arc<dyn Storage> = storage.clone();
                 work(&*job.space.storage(&whole), &job.task, does.clone()).await;

@@ -173,8 +173,9 @@ settings! {
     /// job goes on. Two minutes outlast the fetch of all but the largest repositories.
     WAIT { "STOA_WAIT", Some("wait"), Text("120s"), example: "60s", Single }
 
-    /// Jobs at once in one worker. Jobs mostly wait for the network, so four keep two
-    /// cores busy without a burst of large repositories filling the disk.
+    /// Jobs at once in one worker; of several one is kept for jobs that somebody waits for.
+    /// Jobs mostly wait for the network, so four keep two cores busy without a burst of
+    /// large repositories filling the disk.
     SLOTS { "STOA_SLOTS", Some("slots"), Text("4"), example: "8", Single }
 
     /// How zips reach clients: `stream` passes them through the frontend, `redirect` sends

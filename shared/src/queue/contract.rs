@@ -19,7 +19,7 @@ use tokio::{
     time::{self, Instant},
 };
 
-use super::{Completion, Delivery, Depth, Job, JobKey, Lane, Queue, QueueError, Task};
+use super::{Completion, Delivery, Depth, Job, JobKey, Lane, Lanes, Queue, QueueError, Task};
 
 /// Far more than any step takes; only a broken queue gets there.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -33,6 +33,7 @@ pub async fn run(open: impl AsyncFn(&str) -> Arc<dyn Queue>) {
     a_dropped_dead_letter_is_gone_and_the_others_stay(open("drop").await).await;
     a_released_job_comes_again_with_the_same_attempt(open("release").await).await;
     interactive_jobs_go_before_background_ones_and_older_ones_first(open("lanes").await).await;
+    who_takes_interactive_jobs_only_gets_them_at_once(open("interactive").await).await;
     a_user_who_waits_for_a_background_job_lifts_it(open("lift").await).await;
     a_user_does_not_wait_for_the_retry_of_a_background_job(open("hurry").await).await;
     a_job_for_later_is_delivered_after_its_delay(open("later").await).await;
@@ -225,6 +226,32 @@ pub async fn a_job_for_later_is_delivered_after_its_delay(queue: Arc<dyn Queue>)
     queue.acknowledge(delivery).await.unwrap();
 }
 
+/// Background jobs are left to those who take all, and a job that is lifted counts.
+pub async fn who_takes_interactive_jobs_only_gets_them_at_once(queue: Arc<dyn Queue>) {
+    for number in 1..=3 {
+        queue.publish(&job(number), Lane::Background).await.unwrap();
+    }
+    let mut urgent = queue.receive(Lanes::InteractiveOnly);
+    assert!(time::timeout(Duration::from_millis(300), &mut urgent).await.is_err());
+    queue.publish(&job(4), Lane::Interactive).await.unwrap();
+    queue.publish(&job(2), Lane::Interactive).await.unwrap();
+    let mut heard = BTreeSet::new();
+    let mut next = Some(time::timeout(PATIENCE, urgent).await.unwrap().unwrap());
+    while let Some(delivery) = next.take() {
+        assert_eq!(delivery.lane, Lane::Interactive);
+        heard.insert(delivery.job.as_ref().unwrap().key());
+        queue.acknowledge(delivery).await.unwrap();
+        let again = time::timeout(Duration::from_secs(1), queue.receive(Lanes::InteractiveOnly));
+        next = again.await.ok().map(Result::unwrap);
+    }
+    assert_eq!(heard, [job(2).key(), job(4).key()].into());
+    while queue.depth().await.unwrap() != Depth::default() {
+        let delivery = receive(&queue).await;
+        assert_eq!(delivery.lane, Lane::Background);
+        queue.acknowledge(delivery).await.unwrap();
+    }
+}
+
 /// An interactive publish of a job that waits in the background puts it first.
 pub async fn a_user_who_waits_for_a_background_job_lifts_it(queue: Arc<dyn Queue>) {
     for number in 1..=3 {
@@ -288,7 +315,7 @@ pub async fn a_delivery_is_given_back_once(queue: Arc<dyn Queue>) {
 /// Receivers that give up waiting take nothing with them.
 pub async fn a_receive_that_is_dropped_loses_no_job(queue: Arc<dyn Queue>) {
     for number in 0..20 {
-        let (first, mut second) = (queue.receive(), queue.receive());
+        let (first, mut second) = (queue.receive(Lanes::All), queue.receive(Lanes::All));
         // Both wait in line; the first leaves it.
         assert!(time::timeout(Duration::from_millis(1), first).await.is_err());
         assert!(time::timeout(Duration::from_millis(1), &mut second).await.is_err());
@@ -410,7 +437,7 @@ pub fn job(number: usize) -> Job {
 
 /// The next delivery, which a queue that keeps its contract has soon.
 pub async fn receive(queue: &Arc<dyn Queue>) -> Delivery {
-    time::timeout(PATIENCE, queue.receive()).await.expect("a job is due").unwrap()
+    time::timeout(PATIENCE, queue.receive(Lanes::All)).await.expect("a job is due").unwrap()
 }
 
 /// The next completion that names its job.

@@ -33,6 +33,15 @@ pub enum Lane {
     Background,
 }
 
+/// Which jobs a receiver takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lanes {
+    /// All, interactive ones first.
+    All,
+    /// Only what a user waits for: such a receiver is never at anything else when one comes.
+    InteractiveOnly,
+}
+
 /// A queue of jobs shared by any number of publishers and consumers.
 ///
 /// Contract: a job is durable once `publish` returned `Ok`, and is then delivered
@@ -52,9 +61,9 @@ pub trait Queue: Send + Sync + 'static {
     async fn publish_later(&self, job: &Job, lane: Lane, delay: Duration)
     -> Result<(), QueueError>;
 
-    /// The next job, when there is one. Cancel safe: a job is handed out only
-    /// when the future resolves.
-    async fn receive(&self) -> Result<Delivery, QueueError>;
+    /// The next job of these lanes, when there is one. Cancel safe: a job is handed out
+    /// only when the future resolves.
+    async fn receive(&self, lanes: Lanes) -> Result<Delivery, QueueError>;
 
     /// The job is done; it is never delivered again.
     async fn acknowledge(&self, delivery: Delivery) -> Result<(), QueueError>;

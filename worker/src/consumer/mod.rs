@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use stoa_shared::{
     metrics::{JobKind, JobOutcome, Metrics},
-    queue::{Delivery, Job, JobError, Queue, QueueError, Task},
+    queue::{Delivery, Job, JobError, Lanes, Queue, QueueError, Task},
     request_id::RequestId,
 };
 use tokio::{
@@ -28,7 +28,8 @@ const QUEUE_TROUBLE_PAUSE: Duration = Duration::from_secs(1);
 const GIVING_BACK: Duration = Duration::from_secs(2);
 
 /// Runs `slots` jobs at a time until `shutdown`; jobs that run then have `grace` to
-/// finish, the rest are given back, and the claims of all.
+/// finish, the rest are given back, and the claims of all. Of several slots one is kept for
+/// jobs that somebody waits for.
 pub async fn consume(
     workers: Arc<Workers>,
     queue: Arc<dyn Queue>,
@@ -39,8 +40,9 @@ pub async fn consume(
 ) {
     let mut running = JoinSet::new();
     let holders = Arc::new(Holders::default());
-    for _ in 0..slots {
+    for number in 0..slots {
         let slot = Slot {
+            lanes: if number == 0 && slots > 1 { Lanes::InteractiveOnly } else { Lanes::All },
             workers: workers.clone(),
             queue: queue.clone(),
             metrics: metrics.clone(),
@@ -57,6 +59,7 @@ pub async fn consume(
 }
 
 struct Slot {
+    lanes: Lanes,
     workers: Arc<Workers>,
     queue: Arc<dyn Queue>,
     metrics: Arc<Metrics>,
@@ -71,7 +74,7 @@ impl Slot {
             let received = tokio::select! {
                 biased;
                 () = self.shutdown.cancelled() => return,
-                received = self.queue.receive() => received,
+                received = self.queue.receive(self.lanes) => received,
             };
             match received {
                 Ok(delivery) => self.handle(delivery).await,

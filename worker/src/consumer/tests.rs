@@ -7,7 +7,7 @@ use std::{
 
 use async_trait::async_trait;
 use stoa_shared::{
-    queue::{Completion, DeadLetter, Depth, EmbeddedQueue, JobKey, Lane},
+    queue::{Completion, DeadLetter, Depth, EmbeddedQueue, JobKey, Lane, Lanes},
     space::Space,
     storage::{DiskStorage, Storage},
 };
@@ -71,8 +71,8 @@ impl Queue for Eventful {
         self.queue.publish_later(job, lane, delay).await
     }
 
-    async fn receive(&self) -> Result<Delivery, QueueError> {
-        let mut delivery = self.queue.receive().await?;
+    async fn receive(&self, lanes: Lanes) -> Result<Delivery, QueueError> {
+        let mut delivery = self.queue.receive(lanes).await?;
         if let Some(read) = &self.read {
             delivery.job = Err(read.clone());
         }

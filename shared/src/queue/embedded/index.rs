@@ -26,17 +26,31 @@ pub(super) struct Sequence(pub(super) u64);
 pub(super) struct Index {
     jobs: HashMap<Sequence, Entry>,
     by_key: HashMap<JobKey, Sequence>,
-    /// In the order of delivery: lane first, then age.
-    ready: BTreeSet<(Lane, Sequence)>,
+    /// In the order of delivery: lane first, then the order in which they became ready. One
+    /// that was put off does not come before those who have waited meanwhile.
+    ready: BTreeSet<(Lane, Turn)>,
     /// Not before this time.
     delayed: BTreeSet<(Instant, Sequence)>,
     /// Handed out, and overdue at this time.
     running: BTreeSet<(Instant, Sequence)>,
-    /// Gets one permit for each job that becomes ready; who takes the permit takes the job.
-    permits: Arc<Semaphore>,
+    permits: Permits,
+    turns: u64,
     deliveries: u64,
     dead: usize,
 }
+
+/// Each gets a permit for each job that becomes ready for it. A permit is a reason to look
+/// and no more: who holds one for the same job in the other may have taken it.
+#[derive(Debug, Clone)]
+pub(super) struct Permits {
+    /// For whoever takes any job.
+    pub(super) any: Arc<Semaphore>,
+    /// For whoever takes interactive jobs only.
+    pub(super) interactive: Arc<Semaphore>,
+}
+
+/// A job's place among those that are ready.
+type Turn = (u64, Sequence);
 
 #[derive(Debug)]
 struct Entry {
@@ -49,7 +63,7 @@ struct Entry {
 
 #[derive(Debug, Clone, Copy)]
 enum State {
-    Ready,
+    Ready(Turn),
     Delayed(Instant),
     /// In a consumer's hand, who knows the number of the delivery.
     Running {
@@ -58,6 +72,20 @@ enum State {
     },
     /// Given back; what follows is being written down.
     Settling,
+}
+
+impl Permits {
+    pub(super) fn new() -> Self {
+        let none = || Arc::new(Semaphore::new(0));
+        Self { any: none(), interactive: none() }
+    }
+
+    fn announce(&self, lane: Lane) {
+        self.any.add_permits(1);
+        if lane == Lane::Interactive {
+            self.interactive.add_permits(1);
+        }
+    }
 }
 
 impl Sequence {
@@ -81,7 +109,7 @@ impl fmt::Display for Sequence {
 
 impl Index {
     /// An empty index beside `dead` dead letters.
-    pub(super) fn new(permits: Arc<Semaphore>, dead: usize) -> Self {
+    pub(super) fn new(permits: Permits, dead: usize) -> Self {
         Self {
             jobs: HashMap::new(),
             by_key: HashMap::new(),
@@ -89,6 +117,7 @@ impl Index {
             delayed: BTreeSet::new(),
             running: BTreeSet::new(),
             permits,
+            turns: 0,
             deliveries: 0,
             dead,
         }
@@ -116,9 +145,10 @@ impl Index {
         let before = entry.record.lane;
         entry.record.lane = before.min(lane);
         match entry.state {
-            State::Ready => {
-                self.ready.remove(&(before, sequence));
-                self.ready.insert((before.min(lane), sequence));
+            State::Ready(turn) if lane < before => {
+                self.ready.remove(&(before, turn));
+                self.ready.insert((lane, turn));
+                self.permits.interactive.add_permits(1);
             }
             State::Delayed(due) if lane == Lane::Interactive => {
                 // A user's hurry is no step of the ladder: an outage lasts as long as it
@@ -127,42 +157,43 @@ impl Index {
                 self.delayed.remove(&(due, sequence));
                 self.make_ready(sequence);
             }
-            State::Delayed(_) | State::Running { .. } | State::Settling => {}
+            State::Ready(_) | State::Delayed(_) | State::Running { .. } | State::Settling => {}
         }
         true
     }
 
     /// Makes ready what is due or overdue, and tells when the next job will be.
     pub(super) fn promote(&mut self, now: Instant) -> Option<Instant> {
-        for waiting in [&mut self.delayed, &mut self.running] {
-            while let Some((_, sequence)) = waiting.first().copied().filter(|(due, _)| *due <= now)
-            {
-                waiting.pop_first();
-                let entry = self.jobs.get_mut(&sequence).expect("a waiting job is in the index");
-                entry.state = State::Ready;
-                self.ready.insert((entry.record.lane, sequence));
-                self.permits.add_permits(1);
-            }
+        let is_due = |(due, _): &(Instant, Sequence)| *due <= now;
+        while let Some((_, sequence)) = self.delayed.first().copied().filter(is_due) {
+            self.delayed.pop_first();
+            self.make_ready(sequence);
+        }
+        while let Some((_, sequence)) = self.running.first().copied().filter(is_due) {
+            self.running.pop_first();
+            self.make_ready(sequence);
         }
         let firsts = self.delayed.first().into_iter().chain(self.running.first());
         firsts.map(|(time, _)| *time).min()
     }
 
-    /// Hands out the next job to the holder of a permit.
-    pub(super) fn take(&mut self, now: Instant) -> Delivery {
-        let (lane, sequence) = self.ready.pop_first().expect("each permit stands for a ready job");
+    /// Hands out the next job, of the lanes up to `last`.
+    pub(super) fn take(&mut self, last: Lane, now: Instant) -> Option<Delivery> {
+        let (lane, turn) = self.ready.first().copied().filter(|(lane, _)| *lane <= last)?;
+        self.ready.remove(&(lane, turn));
+        let (_, sequence) = turn;
         let entry = self.jobs.get_mut(&sequence).expect("a ready job is in the index");
         self.deliveries += 1;
         let (overdue, delivery) = (now + IN_HAND, self.deliveries);
         entry.state = State::Running { overdue, delivery };
         entry.handed_out_in = lane;
         self.running.insert((overdue, sequence));
-        Delivery {
+        Some(Delivery {
             job: Job::from_message(&entry.record.message),
             attempt: entry.record.attempt,
             lane,
             receipt: format!("{sequence}-{delivery}"),
-        }
+        })
     }
 
     /// Takes the job out of its consumer's hand; `make_ready`, `delay`, `remove` or
@@ -182,12 +213,14 @@ impl Index {
         }
     }
 
-    /// The job can be handed out.
+    /// The job can be handed out, after those that can be by now.
     pub(super) fn make_ready(&mut self, sequence: Sequence) {
         if let Some(entry) = self.jobs.get_mut(&sequence) {
-            entry.state = State::Ready;
-            self.ready.insert((entry.record.lane, sequence));
-            self.permits.add_permits(1);
+            let turn = (self.turns, sequence);
+            self.turns += 1;
+            entry.state = State::Ready(turn);
+            self.ready.insert((entry.record.lane, turn));
+            self.permits.announce(entry.record.lane);
         }
     }
 
@@ -227,7 +260,8 @@ impl Index {
     }
 
     pub(super) fn depth(&self) -> Depth {
-        let interactive = self.ready.range(..(Lane::Background, Sequence::default())).count();
+        let first = (Lane::Background, Turn::default());
+        let interactive = self.ready.range(..first).count();
         Depth {
             interactive,
             background: self.ready.len() - interactive,

@@ -4,7 +4,8 @@
 //! handed out while it is being written, and is not settled before. A restart delivers
 //! again what waited, was delayed or ran. Only attempts and delays are written after that;
 //! that a user waits for a background job is not, because the restart took that user's
-//! connection as well.
+//! connection as well. Of each lane goes first what was ready first, so that what is put off
+//! does not come before those who have waited meanwhile.
 //!
 //! Equal jobs ([`Job::key`]) are one job. A publish that finds its equal waiting lifts
 //! it to its own lane if that goes first; a delayed one that a user now waits for is
@@ -33,15 +34,15 @@ use futures_util::{
     future::{BoxFuture, Shared},
 };
 use tokio::{
-    sync::{Notify, Semaphore, broadcast},
+    sync::{Notify, broadcast},
     task,
     time::{self, Instant},
 };
 
-use super::{Completion, DeadLetter, Delivery, Depth, Job, JobKey, Lane, Queue, QueueError};
+use super::{Completion, DeadLetter, Delivery, Depth, Job, JobKey, Lane, Lanes, Queue, QueueError};
 use crate::directory::DirectoryError;
 use files::{Files, Record};
-use index::{IN_HAND, Index, Sequence};
+use index::{IN_HAND, Index, Permits, Sequence};
 
 /// Completions kept for a subscriber that is slow to take them.
 const COMPLETIONS: usize = 1024;
@@ -65,8 +66,8 @@ pub struct EmbeddedQueue {
 struct Kept {
     files: Files,
     state: Mutex<State>,
-    /// One permit for each job that is ready.
-    ready: Arc<Semaphore>,
+    /// Who looks for jobs that are ready, and when.
+    ready: Permits,
     /// Held by whoever changes the dead letters.
     burial: Mutex<()>,
     /// A job became delayed: who sleeps until the next delayed job looks again.
@@ -109,8 +110,8 @@ impl EmbeddedQueue {
 
     fn open_blocking(directory: PathBuf) -> Result<Self, DirectoryError> {
         let (files, stored) = Files::open(directory)?;
-        let ready = Arc::new(Semaphore::new(0));
-        let mut index = Index::new(Arc::clone(&ready), stored.dead);
+        let ready = Permits::new();
+        let mut index = Index::new(ready.clone(), stored.dead);
         let now = Instant::now();
         for (sequence, record) in stored.jobs {
             let due = record.delay().map(|delay| now + delay.min(LONGEST_DELAY));
@@ -172,10 +173,14 @@ impl Queue for EmbeddedQueue {
         Ok(())
     }
 
-    async fn receive(&self) -> Result<Delivery, QueueError> {
+    async fn receive(&self, lanes: Lanes) -> Result<Delivery, QueueError> {
+        let (permits, last) = match lanes {
+            Lanes::All => (&self.shared.ready.any, Lane::Background),
+            Lanes::InteractiveOnly => (&self.shared.ready.interactive, Lane::Interactive),
+        };
         // Receivers are served in the order of their first call, because the place in
         // the semaphore's line is kept while delayed jobs come due.
-        let mut turn = pin!(self.shared.ready.acquire());
+        let mut turn = pin!(permits.acquire());
         loop {
             let delayed = self.shared.delayed.notified();
             let now = Instant::now();
@@ -186,7 +191,10 @@ impl Queue for EmbeddedQueue {
                 biased;
                 permit = &mut turn => {
                     permit.expect("the semaphore is never closed").forget();
-                    return Ok(self.shared.state().index.take(Instant::now()));
+                    if let Some(delivery) = self.shared.state().index.take(last, Instant::now()) {
+                        return Ok(delivery);
+                    }
+                    turn.set(permits.acquire());
                 }
                 () = delayed => {}
                 () = time::sleep_until(next) => {}

@@ -110,7 +110,7 @@ async fn a_consumer_that_waits_gets_a_delayed_job_when_it_is_due() {
     let first = receive(&queue).await;
     let waiting = {
         let queue = Arc::clone(&queue);
-        tokio::spawn(async move { queue.receive().await.unwrap() })
+        tokio::spawn(async move { queue.receive(Lanes::All).await.unwrap() })
     };
     task::yield_now().await;
     let begun = Instant::now();
@@ -124,9 +124,9 @@ async fn a_consumer_that_waits_gets_a_delayed_job_when_it_is_due() {
 async fn a_job_that_its_consumer_lost_comes_again_and_the_lost_hand_is_void() {
     let (_directory, queue) = fresh().await;
     queue.publish(&job(1), Lane::Background).await.unwrap();
-    let lost = queue.receive().await.unwrap();
+    let lost = queue.receive(Lanes::All).await.unwrap();
     let begun = Instant::now();
-    let again = queue.receive().await.unwrap();
+    let again = queue.receive(Lanes::All).await.unwrap();
     assert!(begun.elapsed() >= IN_HAND);
     assert_eq!((again.job.as_ref(), again.attempt), (Ok(&job(1)), 1));
     let late = queue.acknowledge(lost).await;
@@ -135,12 +135,29 @@ async fn a_job_that_its_consumer_lost_comes_again_and_the_lost_hand_is_void() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_put_off_comes_after_those_who_have_waited() {
+    let (_directory, queue) = fresh().await;
+    for number in 1..=3 {
+        queue.publish(&job(number), Lane::Background).await.unwrap();
+    }
+    let first = queue.receive(Lanes::All).await.unwrap();
+    assert_eq!(first.job, Ok(job(1)));
+    queue.release(first, Duration::from_secs(1)).await.unwrap();
+    tokio::time::advance(Duration::from_secs(2)).await;
+    for number in [2, 3, 1] {
+        let delivery = queue.receive(Lanes::All).await.unwrap();
+        assert_eq!(delivery.job, Ok(job(number)));
+        queue.acknowledge(delivery).await.unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn receivers_are_served_in_the_order_they_came() {
     let (_directory, queue) = fresh().await;
     let receivers: Vec<_> = (0..8)
         .map(|_| {
             let queue = Arc::clone(&queue);
-            tokio::spawn(async move { queue.receive().await.unwrap() })
+            tokio::spawn(async move { queue.receive(Lanes::All).await.unwrap() })
         })
         .collect();
     task::yield_now().await;
@@ -169,7 +186,7 @@ async fn a_job_that_a_user_waits_for_is_handed_out_while_it_is_written_and_leave
         let job = job(number);
         let mut publishing = queue.publish(&job, Lane::Interactive);
         assert!(futures_util::poll!(&mut publishing).is_pending());
-        let delivery = queue.receive().now_or_never().unwrap().unwrap();
+        let delivery = queue.receive(Lanes::All).now_or_never().unwrap().unwrap();
         // Whoever publishes its equal is promised that it is written, too.
         let mut equal = queue.publish(&job, Lane::Background);
         let is_written = futures_util::poll!(&mut equal).is_ready();

@@ -33,7 +33,7 @@ use tokio::sync::Mutex;
 
 use super::{
     hand::{Claim, Hand, InHand},
-    topology::{BACKGROUND, INTERACTIVE, LaneQueue},
+    topology::LaneQueue,
 };
 use crate::queue::Lane;
 
@@ -41,10 +41,16 @@ use crate::queue::Lane;
 /// pace of all its slots.
 pub(super) const COLLECTORS: usize = 4;
 
-/// Collects for `hand` until a channel fails; each collector has a channel of its own.
-pub(super) async fn collect(channels: &[Channel], hand: &Hand) -> lapin::Error {
+/// Collects the jobs of some lanes, the first of them first, for `hand` until a channel
+/// fails; each collector has a channel of its own.
+pub(super) async fn collect(
+    channels: &[Channel],
+    hand: &Hand,
+    lanes: &'static [[LaneQueue; 2]],
+) -> lapin::Error {
     let (watching, turn) = (Mutex::default(), AtomicUsize::default());
-    let collector = |channel| Collector { channel, hand, watching: &watching, turn: &turn }.run();
+    let collector =
+        |channel| Collector { channel, hand, lanes, watching: &watching, turn: &turn }.run();
     let failed = tokio::select! {
         failed = try_join_all(channels.iter().map(collector)) => failed.err(),
         failed = give_back_spares(hand) => failed.err(),
@@ -68,6 +74,7 @@ async fn give_back_spares(hand: &Hand) -> Result<Infallible, lapin::Error> {
 struct Collector<'a> {
     channel: &'a Channel,
     hand: &'a Hand,
+    lanes: &'static [[LaneQueue; 2]],
     /// Held by the one collector that has consumers.
     watching: &'a Mutex<()>,
     /// Counts fetches: the kinds take turns, so that none starves behind the other.
@@ -95,7 +102,7 @@ impl Collector<'_> {
     /// Offers the first message of the first queue that has one.
     async fn fetch(&self) -> Result<bool, lapin::Error> {
         let starts_with = self.turn.fetch_add(1, Ordering::Relaxed) % 2;
-        for queues in [&INTERACTIVE, &BACKGROUND] {
+        for queues in self.lanes {
             let (later, first) = queues.split_at(starts_with);
             for queue in first.iter().chain(later) {
                 let options = BasicGetOptions { no_ack: false };
@@ -110,7 +117,7 @@ impl Collector<'_> {
 
     /// Waits on all queues, which were empty, until one has a message.
     async fn watch(&self, claim: Claim<'_>) -> Result<(), lapin::Error> {
-        let queues = INTERACTIVE.iter().chain(&BACKGROUND);
+        let queues = self.lanes.iter().flatten();
         let mut consumers = try_join_all(queues.map(|queue| self.consume(queue))).await?;
         let first = {
             let pushed = consumers.iter_mut().map(|(queue, consumer)| {

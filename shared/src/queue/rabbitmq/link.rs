@@ -26,6 +26,7 @@ const FAREWELL: Duration = Duration::from_secs(1);
 /// longer reads from those that publish, and must still hear what is acknowledged.
 pub(super) struct Link {
     publishing: Dialed,
+    /// The last channel is for interactive jobs alone.
     consuming: Option<(Dialed, Vec<Channel>)>,
     /// Sends announcements, which nobody confirms.
     pub(super) announcing: Channel,
@@ -46,7 +47,7 @@ impl Link {
             collectors => {
                 let dialed = dialer.dial().await?;
                 let channel = || dialed.connection.create_channel();
-                let channels = try_join_all((0..collectors).map(|_| channel())).await?;
+                let channels = try_join_all((0..=collectors).map(|_| channel())).await?;
                 Some((dialed, channels))
             }
         };
@@ -69,9 +70,11 @@ impl Link {
         Lock::take(&self.publishing.connection, name).await
     }
 
-    /// The channels that take jobs, in a process that does.
-    pub(super) fn collectors(&self) -> Option<&[Channel]> {
-        self.consuming.as_ref().map(|(_, channels)| channels.as_slice())
+    /// The channels that take any jobs, and those that take interactive ones, in a process
+    /// that does.
+    pub(super) fn collectors(&self) -> Option<(&[Channel], &[Channel])> {
+        let (_, channels) = self.consuming.as_ref()?;
+        channels.split_at_checked(channels.len() - 1)
     }
 
     /// Declares the link useless: something at the broker is not as it was declared, or

@@ -8,7 +8,8 @@
 //! (`RabbitConfig::prefetch` bounds it once more) and keeps none from an idle process. A
 //! receiver gets a background job only after every interactive queue was found empty
 //! while it waited; an interactive job published within the round trip since may come
-//! second. In each queue the oldest goes first; fills and refreshes take turns.
+//! second. In each queue the oldest goes first; fills and refreshes take turns. Receivers of
+//! interactive jobs alone have a hand and a channel of their own.
 //!
 //! **Failing.** A retry is published to the queue of its delay, a dead letter to the dead
 //! letters, and both are confirmed before the message they replace is acknowledged: a
@@ -52,7 +53,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 pub use config::{RabbitConfig, RabbitConfigError};
 
-use super::{Completion, DeadLetter, Delivery, Depth, Job, JobKey, Lane, Queue, QueueError};
+use super::{Completion, DeadLetter, Delivery, Depth, Job, JobKey, Lane, Lanes, Queue, QueueError};
 use collector::COLLECTORS;
 use completions::Completions;
 use hand::Hand;
@@ -81,6 +82,8 @@ struct Shared {
     /// How many collectors there are; none in a process that only publishes.
     collectors: usize,
     hand: Hand,
+    /// What is taken for receivers of interactive jobs alone.
+    urgent: Hand,
     completions: Completions,
     /// The link, while there is one.
     link: watch::Sender<Option<Arc<Link>>>,
@@ -96,6 +99,7 @@ impl RabbitQueue {
             connect_timeout: config.connect_timeout,
             collectors: config.prefetch.min(COLLECTORS),
             hand: Hand::new(config.prefetch),
+            urgent: Hand::new(config.prefetch),
             completions: Completions::default(),
             link: watch::Sender::default(),
         });
@@ -143,7 +147,8 @@ impl RabbitQueue {
     /// Carries a verdict out, to its end also when the caller is dropped.
     async fn settle(&self, delivery: Delivery, verdict: Verdict) -> Result<(), QueueError> {
         let receipt = delivery.receipt;
-        let in_hand = self.shared.hand.take_back(&receipt)?;
+        let [hand, urgent] = self.shared.hands();
+        let in_hand = hand.take_back(&receipt).or_else(|_| urgent.take_back(&receipt))?;
         let (shared, timeout) = (Arc::clone(&self.shared), self.publish_timeout);
         let settling = async move { shared.settle(in_hand, verdict, timeout).await };
         match task::spawn(settling).await {
@@ -157,6 +162,11 @@ impl RabbitQueue {
 }
 
 impl Shared {
+    /// Everything that this process has in hand.
+    fn hands(&self) -> [&Hand; 2] {
+        [&self.hand, &self.urgent]
+    }
+
     /// The link, when there is one.
     async fn link(&self) -> Arc<Link> {
         let mut links = self.link.subscribe();
@@ -194,8 +204,12 @@ impl Queue for RabbitQueue {
         self.publish_to(route, &Message::new(job)).await
     }
 
-    async fn receive(&self) -> Result<Delivery, QueueError> {
-        Ok(self.shared.hand.receive().await)
+    async fn receive(&self, lanes: Lanes) -> Result<Delivery, QueueError> {
+        let hand = match lanes {
+            Lanes::All => &self.shared.hand,
+            Lanes::InteractiveOnly => &self.shared.urgent,
+        };
+        Ok(hand.receive().await)
     }
 
     async fn acknowledge(&self, delivery: Delivery) -> Result<(), QueueError> {
@@ -257,7 +271,7 @@ impl Queue for RabbitQueue {
 
     /// Jobs that wait at the broker, and those that run in this process.
     async fn depth(&self) -> Result<Depth, QueueError> {
-        let running = self.shared.hand.len();
+        let running = self.shared.hands().into_iter().map(Hand::len).sum();
         let counted = async {
             let _alone = self.reading.lock().await;
             self.ask(async |link| depth::count(link, running).await).await

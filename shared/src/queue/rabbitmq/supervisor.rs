@@ -5,7 +5,7 @@ use std::{future::pending, sync::Arc, time::Duration};
 use tokio::time::{self, Instant};
 use tokio_util::sync::CancellationToken;
 
-use super::{Shared, collector, link::Link};
+use super::{Shared, collector, hand::Hand, link::Link, topology::LANES};
 
 /// The first and the longest wait between two attempts to connect. Processes that lost
 /// the same broker must not come back in the same instant: a part of it is random.
@@ -38,7 +38,7 @@ pub(super) async fn supervise(shared: Arc<Shared>, stop: CancellationToken) {
                 let link = Arc::new(link);
                 let reason = serve(&shared, &link, &stop).await;
                 shared.link.send_replace(None);
-                shared.hand.clear();
+                shared.hands().into_iter().for_each(Hand::clear);
                 let Some(reason) = reason else {
                     return link.close().await;
                 };
@@ -85,7 +85,10 @@ async fn open(shared: &Shared) -> Result<Link, String> {
 async fn serve(shared: &Shared, link: &Arc<Link>, stop: &CancellationToken) -> Option<String> {
     let collecting = async {
         match link.collectors() {
-            Some(channels) => collector::collect(channels, &shared.hand).await,
+            Some((any, interactive)) => tokio::select! {
+                error = collector::collect(any, &shared.hand, &LANES) => error,
+                error = collector::collect(interactive, &shared.urgent, &LANES[..1]) => error,
+            },
             None => pending().await,
         }
     };

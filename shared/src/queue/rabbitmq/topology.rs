@@ -78,6 +78,9 @@ pub(super) const BACKGROUND: [LaneQueue; 2] = [
     LaneQueue { name: "stoa.refresh.background.v1", lane: Lane::Background },
 ];
 
+/// All of them, those that go first first.
+pub(super) static LANES: [[LaneQueue; 2]; 2] = [INTERACTIVE, BACKGROUND];
+
 /// The waits, shortest first. Messages leave a queue in order, so each wait has its own.
 pub(super) const STEPS: [Step; 8] = [
     Step { delay: Duration::from_secs(1), name: "stoa.delay.1s.v1" },

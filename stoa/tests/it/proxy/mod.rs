@@ -4,6 +4,7 @@
 mod chains;
 mod flows;
 mod outage;
+mod patience;
 mod private;
 mod recorder;
 mod static_upstream;

@@ -18,7 +18,7 @@ async fn publish_and_work(queue: &Arc<dyn Queue>, jobs: usize, fault: impl Futur
             let (queue, seen) = (Arc::clone(queue), Arc::clone(&seen));
             tokio::spawn(async move {
                 loop {
-                    let delivery = queue.receive().await.unwrap();
+                    let delivery = queue.receive(Lanes::All).await.unwrap();
                     let key = delivery.job.as_ref().unwrap().key();
                     match queue.acknowledge(delivery).await {
                         // Whoever had to give it back is not who did it.
@@ -266,7 +266,7 @@ async fn a_broker_that_lets_us_in_and_refuses_us_then_is_left_alone_for_longer_e
         tokio::select! {
             () = count => {}
             // Nothing is taken for nobody.
-            received = refused.receive() => panic!("{received:?}"),
+            received = refused.receive(Lanes::All) => panic!("{received:?}"),
         }
     };
     assert!(time::timeout(Duration::from_secs(5), watch).await.is_err());

@@ -50,7 +50,7 @@ async fn many_letters_are_read_at_once_and_none_is_missing_meanwhile() {
     }
     let replayed = &letters[MANY - 2];
     queue.replay_dead_letter(&replayed.id).await.unwrap();
-    let delivery = queue.receive().await.unwrap();
+    let delivery = queue.receive(Lanes::All).await.unwrap();
     assert_eq!(delivery.job.as_ref().unwrap().to_message(), replayed.message);
     queue.acknowledge(delivery).await.unwrap();
     assert_eq!(queue.dead_letters().await.unwrap().len(), MANY - 4);

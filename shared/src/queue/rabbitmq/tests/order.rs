@@ -52,7 +52,7 @@ async fn no_more_jobs_are_taken_than_the_prefetch_says() {
         queue.publish(&job(number), Lane::Background).await.unwrap();
     }
     let first = receive(&queue).await;
-    let mut second = queue.receive();
+    let mut second = queue.receive(Lanes::All);
     assert!(time::timeout(Duration::from_millis(300), &mut second).await.is_err());
     settles_at(&queue, Depth { background: 1, running: 1, ..Depth::default() }).await;
     queue.acknowledge(first).await.unwrap();

@@ -163,8 +163,10 @@ async fn a_fleet_that_starts_at_once_finds_every_queue_alive() {
         }
     }
     for _ in 0..2 * queues.len() {
-        let delivery =
-            time::timeout(Duration::from_secs(60), queues[0].receive()).await.unwrap().unwrap();
+        let delivery = time::timeout(Duration::from_secs(60), queues[0].receive(Lanes::All))
+            .await
+            .unwrap()
+            .unwrap();
         queues[0].acknowledge(delivery).await.unwrap();
     }
 }
