@@ -3,14 +3,14 @@
 //! An exclusive queue is the lock: one connection at a time can have it. It goes with its
 //! only consumer, and that with its channel, so that whoever gives up half-way lets go.
 
-use std::time::Duration;
+use std::{io, time::Duration};
 
 use lapin::{
     Channel, Connection, Consumer, ErrorKind,
     options::{BasicConsumeOptions, QueueDeclareOptions},
     types::{AMQPValue, FieldTable},
 };
-use tokio::time;
+use tokio::{runtime::Handle, time};
 
 use super::topology::transient;
 
@@ -33,28 +33,46 @@ impl Lock {
         loop {
             // A refusal ends the channel it was told on.
             let channel = connection.create_channel().await?;
-            let options =
-                QueueDeclareOptions { exclusive: true, auto_delete: true, ..Default::default() };
-            let mut arguments = transient();
-            arguments.insert("x-expires".into(), AMQPValue::LongInt(EXPIRY_MS));
-            let taken = async {
-                channel.queue_declare(name.into(), options, arguments).await?;
-                let options = BasicConsumeOptions { exclusive: true, ..Default::default() };
-                channel.basic_consume(name.into(), "".into(), options, FieldTable::default()).await
-            };
-            match taken.await {
-                Ok(consumer) => return Ok(Self { channel, _consumer: consumer }),
+            // To its end, also when the caller has gone: a channel that is dropped while the
+            // broker answers stays open, and the lock with it.
+            let taking = tokio::spawn(Self::take_on(channel, name.to_owned()));
+            match taking.await.map_err(io::Error::from)? {
                 Err(error) if is_held(&error) => {
                     time::sleep(PAUSE.mul_f64(0.5 + rand::random::<f64>())).await;
                 }
-                Err(error) => return Err(error),
+                taken => return taken,
             }
         }
+    }
+
+    async fn take_on(channel: Channel, name: String) -> Result<Self, lapin::Error> {
+        let options =
+            QueueDeclareOptions { exclusive: true, auto_delete: true, ..Default::default() };
+        let mut arguments = transient();
+        arguments.insert("x-expires".into(), AMQPValue::LongInt(EXPIRY_MS));
+        channel.queue_declare(name.as_str().into(), options, arguments).await?;
+        let options = BasicConsumeOptions { exclusive: true, ..Default::default() };
+        let consumer = channel
+            .basic_consume(name.as_str().into(), "".into(), options, FieldTable::default())
+            .await?;
+        Ok(Self { channel, _consumer: consumer })
     }
 
     /// Gives it back, and waits until others can have it.
     pub(super) async fn release(self) -> Result<(), lapin::Error> {
         self.channel.close(200, "done".into()).await
+    }
+}
+
+impl Drop for Lock {
+    /// Who gives up gives it back, too, and does not wait for that.
+    fn drop(&mut self) {
+        if let Ok(runtime) = Handle::try_current()
+            && self.channel.status().connected()
+        {
+            let channel = self.channel.clone();
+            runtime.spawn(async move { channel.close(200, "given up".into()).await });
+        }
     }
 }
 
