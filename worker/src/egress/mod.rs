@@ -31,6 +31,8 @@ pub use error::{EgressError, SetupError, shown};
 pub use proxy::ProxySettings;
 pub use response::Response;
 
+pub(crate) use patience::as_one;
+
 use crate::rewrite::Rewrites;
 
 use patience::{OutOfPatience, Patience};
@@ -96,9 +98,9 @@ pub struct EgressConfig {
     /// Longest silence of an upstream. Default 150 s: it may have to fetch the module
     /// itself, for which a Stoa takes up to `STOA_WAIT`.
     pub upstream_idle_timeout: Duration,
-    /// How many requests may wait long for one host that does not answer; the others are
+    /// How many jobs may wait long for one host that does not answer; the others are
     /// [`EgressError::Busy`] within seconds. Default 2: half of a worker's usual slots.
-    pub patient_requests: usize,
+    pub patient_jobs: usize,
     /// Longest body of a [`Page`], in bytes; the rest is cut. Default 1 MiB.
     pub page_limit: u64,
 }
@@ -114,7 +116,7 @@ impl Default for EgressConfig {
             connect_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(60),
             upstream_idle_timeout: Duration::from_secs(150),
-            patient_requests: 2,
+            patient_jobs: 2,
             page_limit: 1 << 20,
         }
     }
@@ -173,7 +175,7 @@ impl Egress {
     /// Sets up both clients; fails on roots that cannot be read and proxies that
     /// cannot be parsed.
     pub fn new(config: EgressConfig) -> Result<Self, SetupError> {
-        let patience = Arc::new(Patience::new(config.patient_requests));
+        let patience = Arc::new(Patience::new(config.patient_jobs));
         Self::build(config, patience)
     }
 

@@ -1,11 +1,13 @@
-//! Patience: how many requests may wait long for one silent host.
+//! Patience: how many jobs may wait long for one silent host.
 //!
 //! A host that takes connections and never answers, or whose answers only drip, would
 //! otherwise hold every job slot of the worker for as long as a request may take, and hold
-//! up all other hosts' jobs. Requests beyond are not failed but told to come back: their
-//! jobs wait in the queue, and whoever waits for them goes on waiting.
+//! up all other hosts' jobs. Jobs beyond are not failed but told to come back: they wait in
+//! the queue, and whoever waits for them goes on waiting. A job that was once given a place
+//! keeps it for all that it asks of the host.
 
 use std::{
+    collections::HashMap,
     future::Future,
     pin::pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -31,6 +33,17 @@ const PAUSE: Duration = Duration::from_secs(2);
 /// How many hosts are kept in mind.
 const HOSTS: u64 = 1000;
 
+tokio::task_local! {
+    /// The places that the job on this task has, by host.
+    static PLACES: Mutex<HashMap<String, OwnedSemaphorePermit>>;
+}
+
+/// Runs a job that takes at most one place for each host, whatever it asks there, and keeps
+/// it to its end: what it has waited for is not thrown away for the next question.
+pub(crate) async fn as_one<T>(job: impl Future<Output = T>) -> T {
+    PLACES.scope(Mutex::default(), job).await
+}
+
 /// Counts who waits for which host.
 #[derive(Debug)]
 pub(super) struct Patience {
@@ -41,6 +54,7 @@ pub(super) struct Patience {
 /// What is known of one host.
 #[derive(Debug)]
 struct Host {
+    name: String,
     places: Arc<Semaphore>,
     said: Mutex<Said>,
 }
@@ -68,7 +82,7 @@ pub(super) struct Turn {
 pub(super) struct OutOfPatience;
 
 impl Patience {
-    /// At most `places` requests to one host wait as long as they like.
+    /// At most `places` jobs wait for one host as long as they like.
     pub(super) fn new(places: usize) -> Self {
         Self { places: places.max(1), hosts: Cache::new(HOSTS) }
     }
@@ -79,15 +93,15 @@ impl Patience {
         host: &str,
         answer: impl Future<Output = T>,
     ) -> Result<(T, Turn), OutOfPatience> {
-        let host = self.hosts.get_with_by_ref(host, || Arc::new(Host::new(self.places)));
-        if host.is_crowded() && host.is_silent() {
+        let host = self.hosts.get_with_by_ref(host, || Arc::new(Host::new(host, self.places)));
+        if !host.has_place() && host.is_crowded() && host.is_silent() {
             return Err(OutOfPatience);
         }
         let mut answer = pin!(answer);
         let answer = match timeout(host.usual(), answer.as_mut()).await {
             Ok(answer) => answer,
             Err(_) => {
-                let Some(_place) = host.place() else {
+                let Ok(_place) = host.place() else {
                     host.gave_nothing();
                     return Err(OutOfPatience);
                 };
@@ -111,8 +125,8 @@ impl Turn {
         {
             return Ok(piece);
         }
-        if self.place.is_none() {
-            self.place = Some(self.host.place().ok_or(OutOfPatience)?);
+        if self.place.is_none() && !self.host.has_place() {
+            self.place = self.host.place()?;
         }
         Ok(piece.await)
     }
@@ -129,12 +143,31 @@ impl Turn {
 }
 
 impl Host {
-    fn new(places: usize) -> Self {
-        Self { places: Arc::new(Semaphore::new(places)), said: Mutex::default() }
+    fn new(name: &str, places: usize) -> Self {
+        let places = Arc::new(Semaphore::new(places));
+        Self { name: name.to_owned(), places, said: Mutex::default() }
     }
 
-    fn place(&self) -> Option<OwnedSemaphorePermit> {
-        Arc::clone(&self.places).try_acquire_owned().ok()
+    /// Takes a place, which the job keeps; who is no job gets it.
+    fn place(&self) -> Result<Option<OwnedSemaphorePermit>, OutOfPatience> {
+        if self.has_place() {
+            return Ok(None);
+        }
+        let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| OutOfPatience)?;
+        let mut place = Some(place);
+        let _ = PLACES.try_with(|places| {
+            let mut places = places.lock().unwrap_or_else(PoisonError::into_inner);
+            places.extend(place.take().map(|place| (self.name.clone(), place)));
+        });
+        Ok(place)
+    }
+
+    /// Whether the job on this task has a place.
+    fn has_place(&self) -> bool {
+        let has = PLACES.try_with(|places| {
+            places.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&self.name)
+        });
+        has.unwrap_or_default()
     }
 
     /// How long an answer may take without a place.
@@ -214,6 +247,27 @@ mod tests {
         waits.iter().for_each(|wait| wait.abort());
         sleep(Duration::from_secs(1)).await;
         assert!(timeout(MINUTE, patience.wait(HOST, pending::<()>())).await.is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_job_has_one_place_whatever_it_asks() {
+        let patience = Patience::new(1);
+        let slow = || answer(&patience, HOST, sleep(Duration::from_secs(12)));
+        let begun = Instant::now();
+        as_one(async {
+            assert_eq!(slow().await, Ok(()));
+            let (one, other) = tokio::join!(slow(), slow());
+            assert_eq!((one, other), (Ok(()), Ok(())));
+            let (_, mut turn) = patience.wait(HOST, async {}).await.unwrap();
+            turn.wait(sleep(Duration::from_secs(12))).await.unwrap();
+            // Nobody else has one meanwhile.
+            let other = as_one(slow()).await;
+            assert_eq!(other, Err(OutOfPatience));
+        })
+        .await;
+        assert_eq!(begun.elapsed(), Duration::from_secs(36) + HURRIED);
+        assert_eq!(as_one(slow()).await, Ok(()));
+        assert_eq!(slow().await, Ok(()));
     }
 
     #[tokio::test(start_paused = true)]

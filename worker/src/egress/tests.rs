@@ -385,7 +385,7 @@ async fn answers_that_drip_do_not_hold_all_slots() {
             });
         }
     });
-    let config = EgressConfig { patient_requests: 1, ..EgressConfig::default() };
+    let config = EgressConfig { patient_jobs: 1, ..EgressConfig::default() };
     let egress = Egress::new(config).unwrap();
     let read = async || {
         let mut response = egress.get(request(&url, Trust::Named)).await.unwrap();

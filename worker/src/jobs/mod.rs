@@ -20,6 +20,7 @@ use stoa_shared::{
 use crate::{
     answers,
     claim::{Claim, ClaimError, Claims},
+    egress::as_one,
     failure::Failure,
     goproxy::GoProxies,
     locate::Locator,
@@ -64,10 +65,10 @@ impl Worker {
     pub async fn run(&self, job: &Job) -> Result<(), Failure> {
         let Job { task, cause, .. } = job;
         if cause.via.is_empty() {
-            return self.run_task(task).await;
+            return as_one(self.run_task(task)).await;
         }
         let proxies = self.proxies.on_behalf_of(&cause.via);
-        Self { proxies, ..self.clone() }.run_task(task).await
+        as_one(Self { proxies, ..self.clone() }.run_task(task)).await
     }
 
     async fn run_task(&self, task: &Task) -> Result<(), Failure> {
