@@ -27,6 +27,14 @@ pub enum PatternError {
     /// Likewise.
     #[error("the first element of a module path has a dot: nothing matches this")]
     Dot,
+    /// Likewise.
+    #[error("the host of a module path has no upper case: nothing matches {0:?}")]
+    UpperCase(char),
+    /// Likewise.
+    #[error(
+        "no element of a module path is empty, or begins or ends with a dot: nothing matches this"
+    )]
+    Element,
     /// After the `@`.
     #[error(transparent)]
     Range(#[from] VersionRangeError),
@@ -86,7 +94,8 @@ impl FromStr for Pattern {
             Some((glob, range)) => (glob, Some(range)),
             None => (text, None),
         };
-        let host = glob.split('/').next().unwrap_or_default();
+        let elements = glob.strip_suffix('/').unwrap_or(glob);
+        let host = elements.split('/').next().unwrap_or_default();
         let glob: Glob = glob.parse()?;
         let may_stand = |character: &char| {
             character.is_ascii_alphanumeric() || matches!(character, '-' | '.' | '_' | '~' | '/')
@@ -96,6 +105,17 @@ impl FromStr for Pattern {
         }
         if !host.contains(['.', '*', '?', '[']) {
             return Err(PatternError::Dot);
+        }
+        // Within a class, a character or a slash may stand for something else.
+        let is_plain = |text: &&str| !text.contains(['[', '\\']);
+        let upper_case = |text: &str| text.chars().find(char::is_ascii_uppercase);
+        if let Some(character) = Some(host).filter(is_plain).and_then(upper_case) {
+            return Err(PatternError::UpperCase(character));
+        }
+        let is_no_element =
+            |text: &str| text.is_empty() || text.starts_with('.') || text.ends_with('.');
+        if Some(elements).filter(is_plain).is_some_and(|all| all.split('/').any(is_no_element)) {
+            return Err(PatternError::Element);
         }
         let range = range.map(str::parse).transpose()?;
         Ok(Self { is_exception, glob, range })
@@ -137,6 +157,7 @@ mod tests {
 
     #[test]
     fn what_would_never_match_is_refused() {
+        const NO_ELEMENT: &str = "no element of a module path is empty, or begins or ends with a dot: nothing matches this";
         for (bad, problem) in [
             ("", "the pattern is empty"),
             ("!", "the pattern is empty"),
@@ -145,6 +166,12 @@ mod tests {
             ("a.example/* b.example/*", "character ' ' cannot be in a module path"),
             ("https://a.example/*", "character ':' cannot be in a module path"),
             ("corp/*", "the first element of a module path has a dot: nothing matches this"),
+            ("A.example/*", "the host of a module path has no upper case: nothing matches 'A'"),
+            ("a.example/...", NO_ELEMENT),
+            ("a.example/*/...", NO_ELEMENT),
+            ("a.example//x", NO_ELEMENT),
+            ("a.example/foo.", NO_ELEMENT),
+            ("/a.example", "the first element of a module path has a dot: nothing matches this"),
             ("a.example/[", "malformed pattern: [ without ]"),
             ("a.example@v1", r#"version "v1" is not canonical, should be v1.0.0"#),
             (
@@ -158,7 +185,13 @@ mod tests {
 
     #[test]
     fn a_pattern_displays_as_it_parses() {
-        for text in ["a.example/*", "!a.example", "!a.example/[a-c]?@>=v1.2.0 <v1.4.0"] {
+        for text in [
+            "a.example/*",
+            "!a.example",
+            "!a.example/[a-c]?@>=v1.2.0 <v1.4.0",
+            "*.example/Upper/v2.*",
+            "[A-Z].example/..[a-z]",
+        ] {
             assert_eq!(text.parse::<Pattern>().unwrap().to_string(), text);
         }
     }
