@@ -16,7 +16,7 @@ use stoa_shared::{
 
 use super::{Asked, miss};
 use crate::{
-    decision::{Decision, Otherwise, Wanted},
+    decision::{Decision, Known, Otherwise, Wanted},
     error::{ApiError, Trouble},
     holdings::Holdings,
     state::Frontend,
@@ -75,7 +75,7 @@ impl Asking<'_> {
                 Some(at_most) => {
                     let seconds = at_most.as_secs();
                     let message = format!(
-                        "{subject}: the registry has not answered for {seconds} s; ask again in a while"
+                        "{subject}: no answer of the registry came within {seconds} s; ask again in a while"
                     );
                     ApiError::new(Trouble::RegistryDown, message)
                 }
@@ -180,11 +180,26 @@ impl Asking<'_> {
         self.stored_info(version).await
     }
 
+    /// The list, which nobody has asked for yet, if it may be asked for and can be had.
+    async fn fetched_list(&self) -> Option<Good> {
+        let Asking { frontend, asked, holdings, module, .. } = *self;
+        let wanted = Wanted::Mutable(Known::Nothing);
+        let decision = miss::decide(frontend, asked, holdings, module, None, wanted);
+        let Decision::Wait { at_most, otherwise } = decision else { return None };
+        let (question, subject) = (Question::List, self.subject.clone());
+        let asking = Asking { question, subject, version: None, ..*self };
+        // What is stored may still have an answer.
+        asking.wait(at_most, otherwise).await.ok().map(|(_, good)| good)
+    }
+
     /// The latest version that is allowed, where the latest of all is not: by the list, or
     /// else of what is stored.
     async fn allowed_latest(&self) -> Result<Option<Good>, ApiError> {
         let answer = read_answer(&*self.holdings.storage, self.module, &Question::List).await;
-        let list = answer.map_err(|error| self.unreadable(error))?.good;
+        let list = match answer.map_err(|error| self.unreadable(error))?.good {
+            None => self.fetched_list().await,
+            stored => stored,
+        };
         let mut versions = match list.map(|good| good.value) {
             Some(Value::Versions(versions)) => versions,
             _ => Vec::new(),

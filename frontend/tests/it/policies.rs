@@ -181,6 +181,19 @@ async fn the_latest_is_the_highest_version_that_is_allowed() {
 }
 
 #[tokio::test]
+async fn the_latest_that_is_allowed_needs_no_list_that_somebody_has_asked_for() {
+    let module = "example.com/m";
+    let scene = Scene::with(settings(&[], &["example.com/m@v1.4.0"])).await;
+    scene.store_version(module, "v1.3.0", b"zip").await;
+    scene.store_version(module, "v1.0.0", b"zip").await;
+    let latest = good(seconds_ago(1), version_info("v1.4.0"));
+    scene.store_answer(module, &Question::Latest, latest).await;
+    scene.worker(Does::Answers(versions(&["v1.0.0", "v1.3.0", "v1.4.0"])));
+    assert_eq!(scene.get("/example.com/m/@latest").await.text(), info("v1.3.0"));
+    assert_eq!(scene.published(), ["Interactive list example.com/m"]);
+}
+
+#[tokio::test]
 async fn no_other_proxy_hears_of_a_private_module() {
     let settings = settings(&["corp.example"], &["corp.example/gone=absent:moved"]);
     let scene = Scene::with(FrontendSettings { network: NetworkMode::Offline, ..settings }).await;
