@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use http::{HeaderMap, header::AUTHORIZATION};
 use stoa_shared::metrics::{Metrics, VcsOperation, VcsOutcome};
+use url::Url;
 
 use crate::{
     credentials::Credentials,
@@ -34,9 +35,13 @@ impl PageSource for DiscoveryPages {
         let headers = authorization.map(|value| (AUTHORIZATION, value));
         let headers = HeaderMap::from_iter(headers);
         let fetched = self.egress.fetch_page(&address.url, trust, headers, PAGE_TIMEOUT).await;
+        let path = |url: &Url| url.path().trim_end_matches('/').to_owned();
         // A cut page is as good as a whole one if its tag stands before the cut.
-        let page =
-            fetched.map(|page| Page { status: page.status, body: page.body }).map_err(page_error);
+        let page = fetched.map_err(page_error).map(|page| Page {
+            status: page.status,
+            is_elsewhere: path(&page.final_url) != path(&address.url),
+            body: page.body,
+        });
         self.metrics.vcs_requests(VcsOperation::Page, outcome(&page)).inc();
         let received = page.as_ref().map_or(0, |page| page.body.len());
         self.metrics.vcs_received_bytes().inc_by(received as u64);

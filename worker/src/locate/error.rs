@@ -53,7 +53,7 @@ pub enum LocateError {
     PageDenied {
         /// The page's address.
         page: String,
-        /// 401 or 403.
+        /// 401 or 403, or 200 of another page to which a redirect led.
         status: u16,
     },
     /// A private module is not asked for at a host that nobody has named.

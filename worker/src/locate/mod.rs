@@ -136,7 +136,7 @@ impl Locator {
         let fits = |tag: &MetaImport| matching::fits(&tag.prefix, path);
         match meta_tags::parse(&page.body) {
             Ok(tags) if tags.iter().any(fits) => Ok(tags.into()),
-            unusable => Err(no_usable_tag(shown(path), page.status, unusable)),
+            unusable => Err(no_usable_tag(shown(path), &page, unusable)),
         }
     }
 }
@@ -186,14 +186,15 @@ fn page_error(page: String, error: PageError) -> LocateError {
 /// says itself that it is in trouble.
 fn no_usable_tag(
     page: String,
-    status: u16,
+    &Page { status, is_elsewhere, .. }: &Page,
     tags: Result<Vec<MetaImport>, meta_tags::SyntaxError>,
 ) -> LocateError {
     if status >= 500 || status == 429 {
         let reason = format!("HTTP status {status} without a usable go-import tag");
         return LocateError::Unavailable { page, reason };
     }
-    if matches!(status, 401 | 403) {
+    // Who is to log in is sent to a page for that.
+    if matches!(status, 401 | 403) || (is_elsewhere && status == 200) {
         return LocateError::PageDenied { page, status };
     }
     let reason = match tags {

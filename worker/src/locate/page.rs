@@ -19,6 +19,8 @@ pub trait PageSource: Send + Sync + 'static {
 pub struct Page {
     /// The HTTP status after redirects.
     pub status: u16,
+    /// Whether a redirect led to another path: to where people log in, perhaps.
+    pub is_elsewhere: bool,
     /// At most 1 MiB (go-modules §7.5).
     pub body: Bytes,
 }

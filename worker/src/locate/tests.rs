@@ -18,6 +18,9 @@ fn parse(rewrites: &str) -> Rewrites {
     rules.map(|rule| rule.parse().unwrap()).collect()
 }
 
+/// What a page says to which a redirect led.
+const LOGIN: &str = "Please log in";
+
 /// Status and body.
 type Answer = Result<(u16, String), PageError>;
 
@@ -38,7 +41,8 @@ impl PageSource for Pages {
         let answers = self.answers.lock().unwrap();
         let answer = answers.get(&format!("{trust}{}", address.url));
         let (status, body) = answer.cloned().unwrap_or(Err(PageError::HostNotFound))?;
-        Ok(Page { status, body: Bytes::from(body) })
+        let is_elsewhere = body.contains(LOGIN);
+        Ok(Page { status, is_elsewhere, body: Bytes::from(body) })
     }
 }
 
@@ -222,6 +226,17 @@ async fn what_pages_without_a_usable_tag_mean() {
         assert_eq!(error.meaning(), *meaning, "{error}");
         assert_eq!(error.to_string(), format!("https://h.example/m: {message}"));
     }
+}
+
+#[tokio::test]
+async fn a_page_to_log_in_is_not_for_us() {
+    let scene = scene("");
+    scene.raw("h.example/m", Ok((200, LOGIN.into())));
+    let denied = LocateError::PageDenied { page: "https://h.example/m".into(), status: 200 };
+    assert_eq!(scene.locate("h.example/m").await.unwrap_err(), denied);
+    scene.raw("h.example/n", Ok((404, LOGIN.into())));
+    let gone = scene.locate("h.example/n").await.unwrap_err();
+    assert!(matches!(gone, LocateError::NoUsableTag { .. }), "{gone:?}");
 }
 
 #[tokio::test]
