@@ -228,6 +228,16 @@ impl Slot {
             (Err(failure), Verdict::Postpone { .. }) => {
                 tracing::debug!(duration_ms, reason = describe(failure), "job postponed");
             }
+            // The go command asks for every prefix of a package's path.
+            (Err(failure), Verdict::Retry { after, .. }) if failure.may_be_filled_upstream() => {
+                let after_s = after.as_secs();
+                tracing::debug!(
+                    duration_ms,
+                    after_s,
+                    reason = describe(failure),
+                    "job found nothing yet"
+                );
+            }
             (Err(failure), Verdict::Retry { after, .. }) => {
                 let after_s = after.as_secs();
                 tracing::warn!(

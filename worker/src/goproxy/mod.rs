@@ -41,8 +41,8 @@ use error::cleaned;
 
 /// Most bytes of a `.info` or `@latest`.
 const INFO_BYTES: u64 = 1 << 20;
-/// Most bytes of a list: some hundred thousand versions.
-const LIST_BYTES: u64 = 4 << 20;
+/// Most bytes of a list: some million versions.
+const LIST_BYTES: u64 = 32 << 20;
 /// How much is read of an error's body, for its first line.
 const REASON_BYTES: u64 = 4 << 10;
 
