@@ -81,7 +81,7 @@ impl WorkerSettings {
                 extra_roots_pem: root_certificates(config)?,
                 rewrites: config.vcs.rewrites.iter().cloned().collect(),
                 proxy: ProxySettings::from_variables(environment()),
-                patient_requests: config.work.slots / 2,
+                patient_jobs: config.work.slots / 2,
                 ..EgressConfig::default()
             },
             git: GitConfig {

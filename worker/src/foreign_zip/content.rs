@@ -12,7 +12,7 @@ const DEFLATED: u16 = 8;
 
 /// A content of up to this size is unpacked at once, which takes half the time. Nearly all
 /// files of modules are smaller.
-const AT_ONCE: u64 = 4 << 20;
+const AT_ONCE: u64 = 1 << 20;
 /// Anything else is unpacked in pieces of this size.
 const PIECE: usize = 64 * 1024;
 

@@ -34,7 +34,7 @@ use archive::Archive;
 /// A zip of up to this size, which most are, is held and looked at in memory; a larger one
 /// goes to its file in parts of this size. Each part costs two turns of another thread, and
 /// servers send them by a few KiB.
-const PART: usize = 512 * 1024;
+const PART: usize = 256 * 1024;
 /// A file is read by this many bytes.
 const PIECE: usize = 256 * 1024;
 

@@ -135,7 +135,7 @@ fn contents_are_what_is_declared() {
 fn contents_of_all_lengths_are_read_to_their_end() {
     const FILE: &str = "example.com/m@v1.0.0/a";
     // At once and, beyond a size, piece by piece.
-    let (piece, at_once) = (64 * 1024, 4 << 20);
+    let (piece, at_once) = (64 * 1024, 1 << 20);
     for length in [0, 1, piece - 1, piece, piece + 1, at_once, at_once + 1, at_once + piece] {
         for is_random in [false, true] {
             let mut random = 1_u32;
