@@ -49,7 +49,7 @@ fn answer(mut stream: TcpStream, asked: &Mutex<Vec<String>>) -> std::io::Result<
         return reader.read_to_end(&mut Vec::new()).map(drop);
     }
     let head = "HTTP/1.1 200 OK\r\nContent-Length: 7\r\nConnection: close\r\n\r\n";
-    write!(stream, "{head}v1.0.0\n")
+    writeln!(stream, "{head}v1.0.0")
 }
 
 #[test]
