@@ -107,14 +107,15 @@ impl FromStr for Pattern {
             return Err(PatternError::Dot);
         }
         // Within a class, a character or a slash may stand for something else.
-        let is_plain = |text: &&str| !text.contains(['[', '\\']);
-        let upper_case = |text: &str| text.chars().find(char::is_ascii_uppercase);
-        if let Some(character) = Some(host).filter(is_plain).and_then(upper_case) {
+        let is_plain = |text: &str| !text.contains(['[', '\\']);
+        if is_plain(host)
+            && let Some(character) = host.chars().find(char::is_ascii_uppercase)
+        {
             return Err(PatternError::UpperCase(character));
         }
         let is_no_element =
             |text: &str| text.is_empty() || text.starts_with('.') || text.ends_with('.');
-        if Some(elements).filter(is_plain).is_some_and(|all| all.split('/').any(is_no_element)) {
+        if is_plain(elements) && elements.split('/').any(is_no_element) {
             return Err(PatternError::Element);
         }
         let range = range.map(str::parse).transpose()?;

@@ -35,7 +35,16 @@ const HOSTS: u64 = 1000;
 
 tokio::task_local! {
     /// The places that the job on this task has, by host.
-    static PLACES: Mutex<HashMap<String, OwnedSemaphorePermit>>;
+    static PLACES: Mutex<Places>;
+}
+
+type Places = HashMap<String, OwnedSemaphorePermit>;
+
+/// What the places of the job on this task give; nothing where there is no job.
+fn with_places<T>(give: impl FnOnce(&mut Places) -> T) -> Option<T> {
+    let given =
+        PLACES.try_with(|places| give(&mut places.lock().unwrap_or_else(PoisonError::into_inner)));
+    given.ok()
 }
 
 /// Runs a job that takes at most one place for each host, whatever it asks there, and keeps
@@ -125,7 +134,7 @@ impl Turn {
         {
             return Ok(piece);
         }
-        if self.place.is_none() && !self.host.has_place() {
+        if self.place.is_none() {
             self.place = self.host.place()?;
         }
         Ok(piece.await)
@@ -155,19 +164,13 @@ impl Host {
         }
         let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| OutOfPatience)?;
         let mut place = Some(place);
-        let _ = PLACES.try_with(|places| {
-            let mut places = places.lock().unwrap_or_else(PoisonError::into_inner);
-            places.extend(place.take().map(|place| (self.name.clone(), place)));
-        });
+        with_places(|places| places.extend(place.take().map(|place| (self.name.clone(), place))));
         Ok(place)
     }
 
     /// Whether the job on this task has a place.
     fn has_place(&self) -> bool {
-        let has = PLACES.try_with(|places| {
-            places.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&self.name)
-        });
-        has.unwrap_or_default()
+        with_places(|places| places.contains_key(&self.name)).unwrap_or_default()
     }
 
     /// How long an answer may take without a place.

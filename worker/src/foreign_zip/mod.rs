@@ -79,11 +79,8 @@ pub(crate) async fn receive(
     let first = next_part(&mut download).await?;
     if first.is_last {
         return off_the_runtime(move || {
-            let zip = Cursor::new(&*first.bytes);
-            match check(zip, &prefix, &go_mod, max_files) {
-                Ok(sum) => Ok(Ok(ForeignZip::new(draft_of(&*storage, first, None)?, sum)?)),
-                Err(broken) => Ok(Err(broken)),
-            }
+            let checked = check(Cursor::new(&*first.bytes), &prefix, &go_mod, max_files);
+            judged(checked, || draft_of(&*storage, first, None))
         })
         .await;
     }
@@ -92,16 +89,24 @@ pub(crate) async fn receive(
     let checking = off_the_runtime(move || {
         let draft = draft_of(&*storage, first, Some(rest))?;
         let zip = BufReader::with_capacity(PIECE, draft.file());
-        match check(zip, &prefix, &go_mod, max_files) {
-            Ok(sum) => Ok(Ok(ForeignZip::new(draft, sum)?)),
-            Err(BrokenZip::Archive(ArchiveError::Io(error))) => Err(local(&error)),
-            Err(broken) => Ok(Err(broken)),
-        }
+        judged(check(zip, &prefix, &go_mod, max_files), || Ok(draft))
     });
     let (checked, received) = tokio::join!(checking, hand_over(download, sender));
     // A download that broke off says why.
     received?;
     checked
+}
+
+/// What became of a zip: with a sum it goes where `draft` says.
+fn judged(
+    checked: Result<ModuleHash, BrokenZip>,
+    draft: impl FnOnce() -> Result<Draft, Failure>,
+) -> Result<Result<ForeignZip, BrokenZip>, Failure> {
+    match checked {
+        Ok(sum) => Ok(Ok(ForeignZip::new(draft()?, sum)?)),
+        Err(BrokenZip::Archive(ArchiveError::Io(error))) => Err(local(&error)),
+        Err(broken) => Ok(Err(broken)),
+    }
 }
 
 async fn next_part(download: &mut ZipDownload) -> Result<Part, Failure> {

@@ -136,7 +136,8 @@ fn contents_of_all_lengths_are_read_to_their_end() {
     const FILE: &str = "example.com/m@v1.0.0/a";
     // At once and, beyond a size, piece by piece.
     let (piece, at_once) = (64 * 1024, 1 << 20);
-    for length in [0, 1, piece - 1, piece, piece + 1, at_once, at_once + 1, at_once + piece] {
+    let few_pieces = [0, 1, piece - 1, piece, piece + 1, 3 * piece];
+    for length in few_pieces.into_iter().chain([at_once, at_once + 1, at_once + piece]) {
         for is_random in [false, true] {
             let mut random = 1_u32;
             let mut next = || {

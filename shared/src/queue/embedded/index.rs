@@ -164,13 +164,7 @@ impl Index {
 
     /// Makes ready what is due or overdue, and tells when the next job will be.
     pub(super) fn promote(&mut self, now: Instant) -> Option<Instant> {
-        let is_due = |(due, _): &(Instant, Sequence)| *due <= now;
-        while let Some((_, sequence)) = self.delayed.first().copied().filter(is_due) {
-            self.delayed.pop_first();
-            self.make_ready(sequence);
-        }
-        while let Some((_, sequence)) = self.running.first().copied().filter(is_due) {
-            self.running.pop_first();
+        while let Some(sequence) = self.pop_due(now) {
             self.make_ready(sequence);
         }
         let firsts = self.delayed.first().into_iter().chain(self.running.first());
@@ -269,6 +263,13 @@ impl Index {
             running: self.running.len(),
             dead: self.dead,
         }
+    }
+
+    fn pop_due(&mut self, now: Instant) -> Option<Sequence> {
+        [&mut self.delayed, &mut self.running].into_iter().find_map(|waiting| {
+            waiting.first().filter(|(due, _)| *due <= now)?;
+            waiting.pop_first().map(|(_, sequence)| sequence)
+        })
     }
 
     fn make_delayed(&mut self, sequence: Sequence, due: Instant) {

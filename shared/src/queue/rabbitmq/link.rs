@@ -1,6 +1,6 @@
 //! Link: what this process has of the broker while a connection lives.
 
-use std::{pin::pin, time::Duration};
+use std::{pin::pin, slice, time::Duration};
 
 use futures_util::{StreamExt, future::try_join_all};
 use lapin::{Channel, Connection, Event};
@@ -74,7 +74,8 @@ impl Link {
     /// that does.
     pub(super) fn collectors(&self) -> Option<(&[Channel], &[Channel])> {
         let (_, channels) = self.consuming.as_ref()?;
-        channels.split_at_checked(channels.len() - 1)
+        let (interactive, any) = channels.split_last()?;
+        Some((any, slice::from_ref(interactive)))
     }
 
     /// Declares the link useless: something at the broker is not as it was declared, or

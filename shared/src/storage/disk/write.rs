@@ -87,12 +87,7 @@ impl Writer {
     ) -> Result<ObjectMeta, StorageError> {
         let target = self.root.join(key);
         condition.check(key, &target)?;
-        let written = || {
-            let mut file = self.scratch.file()?;
-            file.write_all(bytes)?;
-            Ok(file.into_parts())
-        };
-        let file = written().map_err(|error| unavailable(key, error))?;
+        let file = self.take_down(bytes).map_err(|error| unavailable(key, error))?;
         self.store(key, &target, condition, file)
     }
 
@@ -179,6 +174,12 @@ impl Writer {
                 None => return Err(io::Error::other("the body was given up")),
             }
         }
+        Ok(file.into_parts())
+    }
+
+    fn take_down(&self, bytes: &[u8]) -> io::Result<(File, TempPath)> {
+        let mut file = self.scratch.file()?;
+        file.write_all(bytes)?;
         Ok(file.into_parts())
     }
 
