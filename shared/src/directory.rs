@@ -141,9 +141,17 @@ pub(crate) fn sync_parent(path: &Path) -> io::Result<()> {
 
 /// Removes a file durably; a missing one is no error.
 pub(crate) fn remove(path: &Path) -> io::Result<()> {
+    match unlink(path)? {
+        true => sync_parent(path),
+        false => Ok(()),
+    }
+}
+
+/// Removes a file, which a power cut may bring back; whether there was one.
+pub(crate) fn unlink(path: &Path) -> io::Result<bool> {
     match fs::remove_file(path) {
-        Ok(()) => sync_parent(path),
-        Err(error) if is_absence(&error) => Ok(()),
+        Ok(()) => Ok(true),
+        Err(error) if is_absence(&error) => Ok(false),
         Err(error) => Err(error),
     }
 }
