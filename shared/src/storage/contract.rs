@@ -43,11 +43,46 @@ pub async fn run_where_connections_break(storage: Arc<dyn Storage>) {
     a_read_condition_refuses_another_entity_tag(&storage).await;
     a_streamed_body_is_stored_whole(&storage).await;
     a_draft_is_stored_whole_whoever_made_it(&storage).await;
+    what_is_staged_is_stored_as_it_was(&storage).await;
+    one_object_of_several_is_any(&storage).await;
     a_body_that_fails_leaves_what_was_there(&storage).await;
     a_write_that_is_dropped_midway_leaves_nothing(&storage).await;
     a_listing_is_in_byte_order_and_pages_without_gaps(&storage).await;
     one_of_many_creators_wins_with_its_own_bytes(&storage).await;
     no_update_by_compare_and_swap_is_lost(&storage).await;
+}
+
+/// A staged body is worth its bytes, in every kind of write, and nothing before.
+pub async fn what_is_staged_is_stored_as_it_was(storage: &Arc<dyn Storage>) {
+    let space = Space::new(storage);
+    let key = space.key("staged");
+    for bytes in [Bytes::new(), "one".into(), large()] {
+        let staged = storage.stage(bytes.clone()).await.unwrap();
+        assert!(storage.head(&key).await.unwrap_err().is_not_found());
+        let created = storage.create(&key, staged).await.unwrap();
+        assert_eq!(storage.head(&key).await.unwrap(), created);
+        assert!(read(storage.get(&key, GetOptions::default()).await.unwrap()).await == bytes);
+        let staged = storage.stage("other".into()).await.unwrap();
+        let swapped = storage.swap(&key, &created.etag, staged).await.unwrap();
+        assert_ne!(swapped.etag, created.etag);
+        storage.delete(&key).await.unwrap();
+    }
+    drop(storage.stage("never written".into()).await.unwrap());
+}
+
+/// Any of the keys will do, whatever else lies around it.
+pub async fn one_object_of_several_is_any(storage: &Arc<dyn Storage>) {
+    let space = Space::new(storage);
+    let keys = ["a", "b/c", "d/e/f"].map(|name| space.key(name));
+    assert!(!storage.has_any(&[]).await.unwrap());
+    for key in &keys {
+        assert!(!storage.has_any(&keys).await.unwrap());
+        storage.put(key, Bytes::from("x").into()).await.unwrap();
+        assert!(storage.has_any(&keys).await.unwrap());
+        // By now the directories around it are known.
+        storage.delete(key).await.unwrap();
+        assert!(!storage.has_any(&keys).await.unwrap());
+    }
 }
 
 /// `create`, `head` and `get` agree; a second `create` is refused and changes nothing.

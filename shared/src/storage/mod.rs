@@ -11,6 +11,7 @@ mod format;
 mod key;
 mod reading;
 mod s3;
+mod stamps;
 mod within;
 
 use std::{
@@ -21,7 +22,7 @@ use std::{
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures_util::stream::BoxStream;
+use futures_util::{future::try_join_all, stream::BoxStream};
 
 pub use disk::{DiskStorage, DiskStorageError};
 pub use draft::Draft;
@@ -59,6 +60,12 @@ pub trait Storage: Send + Sync + 'static {
     /// Writes unconditionally, the last writer wins: for knowledge that may be asked again.
     async fn put(&self, key: &StorageKey, body: Body) -> Result<ObjectMeta, StorageError>;
 
+    /// Whether anything lies under any of the keys.
+    async fn has_any(&self, keys: &[StorageKey]) -> Result<bool, StorageError> {
+        let heads = keys.iter().map(async |key| if_present(self.head(key).await));
+        Ok(try_join_all(heads).await?.iter().any(Option::is_some))
+    }
+
     /// A file for bytes that have to be looked at before they may be stored: as a
     /// [`Body::File`] of this store, such a draft costs no copy where it can be helped.
     /// Blocks, as all that is done with the file.
@@ -67,6 +74,12 @@ pub trait Storage: Send + Sync + 'static {
             key: "a draft".to_owned(),
             source: source.into(),
         })
+    }
+
+    /// Takes down the bytes of an object that is to be written a little later, so that the
+    /// write itself has less to wait for.
+    async fn stage(&self, bytes: Bytes) -> Result<Body, StorageError> {
+        Ok(Body::Bytes(bytes))
     }
 
     /// Says that an object is about to be created, so that what this takes beforehand can

@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
+use bytes::Bytes;
 
 use super::{
     Body, Draft, ETag, GetOptions, KeyPrefix, Object, ObjectMeta, Page, Storage, StorageError,
@@ -50,8 +51,17 @@ impl Storage for Within {
         self.whole.put(&self.prefix.key(key), body).await
     }
 
+    async fn has_any(&self, keys: &[StorageKey]) -> Result<bool, StorageError> {
+        let keys: Vec<_> = keys.iter().map(|key| self.prefix.key(key)).collect();
+        self.whole.has_any(&keys).await
+    }
+
     fn draft(&self) -> Result<Draft, StorageError> {
         self.whole.draft()
+    }
+
+    async fn stage(&self, bytes: Bytes) -> Result<Body, StorageError> {
+        self.whole.stage(bytes).await
     }
 
     async fn expect(&self, key: &StorageKey) {

@@ -171,8 +171,21 @@ impl Storage for DiskStorage {
         self.write(key, Condition::None, body).await
     }
 
+    async fn has_any(&self, keys: &[StorageKey]) -> Result<bool, StorageError> {
+        self.root.has_any(keys).await
+    }
+
     fn draft(&self) -> Result<Draft, StorageError> {
         self.writer.draft().map_err(|error| unavailable(path::SCRATCH, error))
+    }
+
+    async fn stage(&self, bytes: Bytes) -> Result<Body, StorageError> {
+        let writer = Arc::clone(&self.writer);
+        blocking(path::SCRATCH, move || {
+            let staged = writer.stage(&bytes);
+            staged.map(Body::File).map_err(|error| unavailable(path::SCRATCH, error))
+        })
+        .await
     }
 
     async fn expect(&self, key: &StorageKey) {

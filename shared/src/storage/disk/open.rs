@@ -2,7 +2,7 @@
 //! path in memory: a hit costs three system calls and no hop between threads.
 
 use std::{
-    fs::File,
+    fs::{self, File},
     io,
     path::{Path, PathBuf},
     sync::Arc,
@@ -58,6 +58,32 @@ impl Root {
                 .await
             }
         }
+    }
+
+    /// Whether anything lies under any of the keys; what is not in memory is looked for by
+    /// one thread.
+    pub(super) async fn has_any(&self, keys: &[StorageKey]) -> Result<bool, StorageError> {
+        let mut unknown = Vec::new();
+        for key in keys {
+            path::check(key.as_str())?;
+            match self.open_cached(key.as_str()) {
+                Ok(_) => return Ok(true),
+                Err(error) if directory::is_absence(&error) => {}
+                Err(_) => unknown.push((key.to_string(), self.path.join(key.as_str()))),
+            }
+        }
+        let Some((first, _)) = unknown.first() else { return Ok(false) };
+        blocking(&first.clone(), move || {
+            for (key, path) in unknown {
+                match fs::metadata(path) {
+                    Ok(_) => return Ok(true),
+                    Err(error) if directory::is_absence(&error) => {}
+                    Err(error) => return Err(unreadable(&key, error)),
+                }
+            }
+            Ok(false)
+        })
+        .await
     }
 
     #[cfg(target_os = "linux")]

@@ -5,16 +5,15 @@ use std::{
     hash::{DefaultHasher, Hash, Hasher},
     io::{self, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
-    sync::{Mutex, MutexGuard, PoisonError},
-    time::{Duration, SystemTime},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use bytes::Bytes;
-use tempfile::TempPath;
 use tokio::sync::mpsc;
 
 use super::{
-    super::{Draft, ETag, ObjectMeta, StorageError},
+    super::{Draft, ETag, ObjectMeta, StorageError, stamps::Stamps},
     directories::Directories,
     meta, path, unavailable, unreadable,
 };
@@ -48,7 +47,7 @@ pub(super) struct Writer {
     /// One writer at a time compares and changes a key.
     keys: Stripes,
     directories: Directories,
-    last_stamp: Mutex<SystemTime>,
+    stamps: Arc<Stamps>,
     _lock: DirectoryLock,
 }
 
@@ -59,7 +58,7 @@ impl Writer {
             scratch,
             keys: Stripes::default(),
             directories: Directories::default(),
-            last_stamp: Mutex::new(SystemTime::UNIX_EPOCH),
+            stamps: Arc::default(),
             _lock: lock,
         }
     }
@@ -74,8 +73,8 @@ impl Writer {
         let target = self.root.join(key);
         // What cannot succeed is refused before its bytes are fetched.
         condition.check(key, &target)?;
-        let file = self.receive(chunks).map_err(|error| unavailable(key, error))?;
-        self.store(key, &target, condition, file)
+        let draft = self.receive(chunks).map_err(|error| unavailable(key, error))?;
+        self.store(key, &target, condition, draft)
     }
 
     /// Writes bytes that are all there.
@@ -87,8 +86,8 @@ impl Writer {
     ) -> Result<ObjectMeta, StorageError> {
         let target = self.root.join(key);
         condition.check(key, &target)?;
-        let file = self.take_down(bytes).map_err(|error| unavailable(key, error))?;
-        self.store(key, &target, condition, file)
+        let draft = self.take_down(bytes).map_err(|error| unavailable(key, error))?;
+        self.store(key, &target, condition, draft)
     }
 
     /// Stores a file that was written to its end, under the name that it gets here if it
@@ -101,19 +100,24 @@ impl Writer {
     ) -> Result<ObjectMeta, StorageError> {
         let target = self.root.join(key);
         condition.check(key, &target)?;
-        let is_ours = draft.is_in(self.scratch.path());
-        let (file, path) = draft.into_parts();
-        let file = match path {
-            Some(path) if is_ours => (file, path),
-            _ => self.copy(file).map_err(|error| unavailable(key, error))?,
+        let draft = match draft.is_in(self.scratch.path()) {
+            true => draft,
+            false => self.copy(draft.file()).map_err(|error| unavailable(key, error))?,
         };
-        self.store(key, &target, condition, file)
+        self.store(key, &target, condition, draft)
     }
 
     /// A file that can be stored without a copy.
     pub(super) fn draft(&self) -> io::Result<Draft> {
         let (file, path) = self.scratch.file()?.into_parts();
-        Ok(Draft::named(file, path))
+        Ok(Draft::named(file, path, Arc::clone(&self.stamps)))
+    }
+
+    /// A draft of these bytes, of which nothing but the name is missing.
+    pub(super) fn stage(&self, bytes: &[u8]) -> io::Result<Draft> {
+        let mut draft = self.take_down(bytes)?;
+        draft.settle()?;
+        Ok(draft)
     }
 
     /// Creates the directories that the object will need.
@@ -126,20 +130,18 @@ impl Writer {
         key: &str,
         target: &Path,
         condition: &Condition,
-        (file, path): (File, TempPath),
+        mut draft: Draft,
     ) -> Result<ObjectMeta, StorageError> {
-        let synced = || -> io::Result<ObjectMeta> {
-            file.set_modified(self.stamp())?;
-            file.sync_all()?;
-            meta(&file.metadata()?)
-        };
-        let meta = synced().map_err(|error| unavailable(key, error))?;
+        let settled = draft.settle().and_then(|()| meta(&draft.file().metadata()?));
+        let meta = settled.map_err(|error| unavailable(key, error))?;
         if let Some(parent) = target.parent() {
             self.directories.create(parent).map_err(|error| unavailable(key, error))?;
         }
         {
             let _turn = self.keys.lock(target);
             condition.check(key, target)?;
+            let nameless = || unavailable(key, io::ErrorKind::NotFound.into());
+            let path = draft.into_path().ok_or_else(nameless)?;
             let persisted = match condition {
                 Condition::Absent => path.persist_noclobber(target),
                 Condition::None | Condition::Unchanged(_) => path.persist(target),
@@ -165,42 +167,34 @@ impl Writer {
         self.scratch.discard(age).map_err(|error| unavailable(path::SCRATCH, error))
     }
 
-    fn receive(&self, mut chunks: mpsc::Receiver<Chunk>) -> io::Result<(File, TempPath)> {
-        let mut file = self.scratch.file()?;
+    fn receive(&self, mut chunks: mpsc::Receiver<Chunk>) -> io::Result<Draft> {
+        let draft = self.draft()?;
         loop {
             match chunks.blocking_recv() {
-                Some(Chunk::Data(bytes)) => file.write_all(&bytes)?,
+                Some(Chunk::Data(bytes)) => draft.file().write_all(&bytes)?,
                 Some(Chunk::End) => break,
                 None => return Err(io::Error::other("the body was given up")),
             }
         }
-        Ok(file.into_parts())
+        Ok(draft)
     }
 
-    fn take_down(&self, bytes: &[u8]) -> io::Result<(File, TempPath)> {
-        let mut file = self.scratch.file()?;
-        file.write_all(bytes)?;
-        Ok(file.into_parts())
+    fn take_down(&self, bytes: &[u8]) -> io::Result<Draft> {
+        let draft = self.draft()?;
+        draft.file().write_all(bytes)?;
+        Ok(draft)
     }
 
-    fn copy(&self, mut file: File) -> io::Result<(File, TempPath)> {
+    fn copy(&self, mut file: &File) -> io::Result<Draft> {
         file.seek(SeekFrom::Start(0))?;
-        let mut copy = self.scratch.file()?;
-        io::copy(&mut file, copy.as_file_mut())?;
-        Ok(copy.into_parts())
-    }
-
-    /// Now, but never the same time twice: the kernel's own stamps are milliseconds
-    /// apart, in which a key can change twice and come back to the same inode.
-    fn stamp(&self) -> SystemTime {
-        let mut last = self.last_stamp.lock().unwrap_or_else(PoisonError::into_inner);
-        *last = SystemTime::now().max(*last + Duration::from_nanos(1));
-        *last
+        let copy = self.draft()?;
+        io::copy(&mut file, &mut copy.file())?;
+        Ok(copy)
     }
 
     #[cfg(test)]
-    pub(super) fn pretend_last_stamp(&self, stamp: SystemTime) {
-        *self.last_stamp.lock().unwrap_or_else(PoisonError::into_inner) = stamp;
+    pub(super) fn pretend_last_stamp(&self, stamp: std::time::SystemTime) {
+        self.stamps.pretend_last(stamp);
     }
 }
 
