@@ -15,12 +15,14 @@ use stoa_shared::{
 };
 
 use crate::{
-    claim::{Claim, ClaimError},
+    claim::ClaimError,
     failure::Failure,
     foreign_zip::ForeignZip,
     jobs::Worker,
     pack::{Packed, Plan},
 };
+
+use super::Claimed;
 
 /// Where the zip's bytes come from.
 pub(super) enum Zip {
@@ -43,7 +45,7 @@ impl Zip {
         }
     }
 
-    async fn sum(&self) -> Result<ModuleHash, Failure> {
+    async fn sum(self) -> Result<ModuleHash, Failure> {
         match self {
             Self::Planned(plan) => plan.sum().await,
             Self::Foreign(zip) => Ok(zip.sum()),
@@ -52,6 +54,7 @@ impl Zip {
 }
 
 /// The entity tags of what lies under a version's names before anything is written.
+#[derive(Default)]
 struct Found {
     zip: Option<ObjectMeta>,
     go_mod: Option<ETag>,
@@ -61,7 +64,7 @@ struct Found {
 /// One version on its way into storage.
 pub(super) struct Recording<'a> {
     pub(super) worker: &'a Worker,
-    pub(super) claim: &'a Claim,
+    pub(super) claimed: &'a Claimed,
     pub(super) module: &'a ModulePath,
     pub(super) info: VersionInfo,
     pub(super) go_mod: Bytes,
@@ -72,15 +75,19 @@ impl Recording<'_> {
         let (module, version) = (self.module, &self.info.version);
         let info_key = StorageKey::info(module, version);
         let go_mod_key = StorageKey::go_mod(module, version);
-        let (is_visible, found) = tokio::try_join!(self.is_visible(true), self.look(&go_mod_key))?;
-        self.claim.check().await?;
+        let (is_visible, found) = match self.claimed.is_new {
+            true => (false, Found::default()),
+            false => tokio::try_join!(self.is_visible(true), self.look(&go_mod_key))?,
+        };
+        self.claimed.claim.check().await?;
         // Neither is seen before the entry and `.info`: they may be written side by side.
-        let (zip, go_mod) = tokio::try_join!(
+        let (zip, go_mod, info) = tokio::try_join!(
             self.store_zip(zip, found.zip, is_visible),
-            self.store_go_mod(&go_mod_key, found.go_mod, is_visible)
+            self.store_go_mod(&go_mod_key, found.go_mod, is_visible),
+            self.stage_info()
         )?;
         self.store_entry(self.entry(go_mod, Some(zip), None), found.entry).await?;
-        self.store_info(&info_key).await
+        self.store_info(&info_key, info).await
     }
 
     /// Stores what there is without a zip, which cannot exist if there is a `refusal`.
@@ -94,7 +101,7 @@ impl Recording<'_> {
             // Readers look beside the `.info` that was copied in.
             let go_mod_key = StorageKey::go_mod(module, version);
             let found = self.look(&go_mod_key).await?;
-            self.claim.check().await?;
+            self.claimed.claim.check().await?;
             self.store_go_mod(&go_mod_key, found.go_mod, true).await?;
             if refusal.is_none() {
                 return self.worker.stored_info(module, version).await;
@@ -104,10 +111,11 @@ impl Recording<'_> {
         let is_mod_only = self.worker.etag(&info_key).await?.is_some();
         let go_mod_key = StorageKey::mod_only_go_mod(module, version);
         let found = self.look(&go_mod_key).await?;
-        self.claim.check().await?;
+        self.claimed.claim.check().await?;
         let go_mod = self.store_go_mod(&go_mod_key, found.go_mod, is_mod_only).await?;
         self.store_entry(self.entry(go_mod, None, refusal), found.entry).await?;
-        self.store_info(&info_key).await
+        let info = self.stage_info().await?;
+        self.store_info(&info_key, info).await
     }
 
     /// Whether the version is visible at the module's own path. What clients have seen of
@@ -221,16 +229,20 @@ impl Recording<'_> {
     async fn store_entry(&self, entry: CatalogEntry, found: Option<ETag>) -> Result<(), Failure> {
         let key = StorageKey::catalog_entry(self.module, &self.info.version);
         let bytes = Bytes::from(serde_json::to_vec(&entry).expect("an entry always serialises"));
-        self.claim.check().await?;
+        self.claimed.claim.check().await?;
         self.write(&key, &bytes, found).await?;
         Ok(())
     }
 
-    /// The last write: from here on the version exists.
-    async fn store_info(self, key: &StorageKey) -> Result<VersionInfo, Failure> {
-        self.claim.check().await?;
+    async fn stage_info(&self) -> Result<Body, Failure> {
         let bytes = serde_json::to_vec(&self.info).expect("an info always serialises");
-        match self.worker.storage.create(key, Body::from(bytes)).await {
+        Ok(self.worker.storage.stage(bytes.into()).await?)
+    }
+
+    /// The last write: from here on the version exists.
+    async fn store_info(self, key: &StorageKey, info: Body) -> Result<VersionInfo, Failure> {
+        self.claimed.claim.check().await?;
+        match self.worker.storage.create(key, info).await {
             Ok(_) => {
                 self.worker.metrics.stored_versions().inc();
                 Ok(self.info)

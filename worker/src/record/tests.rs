@@ -31,9 +31,10 @@ async fn record(worker: &Worker, go_mod: &'static str) -> Result<VersionInfo, Fa
     let module: ModulePath = "example.com/m".parse().unwrap();
     let version: Version = "v1.0.0".parse().unwrap();
     let claim = worker.claim(&module, &version).await?;
+    let claimed = Claimed { claim, is_new: false };
     let info = VersionInfo { version, time: None, origin: None };
     let documents = Documents { info, go_mod: Bytes::from_static(go_mod.as_bytes()) };
-    worker.record_without_zip(&claim, &module, documents).await
+    worker.record_without_zip(&claimed, &module, documents).await
 }
 
 #[tokio::test(start_paused = true)]
