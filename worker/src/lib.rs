@@ -35,6 +35,7 @@ mod discovery_page;
 mod foreign_zip;
 mod pack;
 mod record;
+mod side_by_side;
 mod stored_zip;
 #[cfg(test)]
 mod troubled_storage;

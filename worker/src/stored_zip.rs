@@ -1,6 +1,6 @@
 //! The sum of a zip that is in storage already: one that was copied in.
 
-use std::io::{self, Seek, SeekFrom, Write};
+use std::io::{self, Write};
 
 use futures_util::TryStreamExt;
 use stoa_shared::{
@@ -8,11 +8,7 @@ use stoa_shared::{
     storage::{GetOptions, Storage, StorageError, StorageKey},
 };
 
-use crate::{
-    failure::Failure,
-    foreign_zip::{ArchiveError, sum_of},
-    repository::off_the_runtime,
-};
+use crate::{failure::Failure, foreign_zip::sum_of, repository::off_the_runtime};
 
 /// Computes the `h1:` sum of the zip under `key` (go-modules §5). A zip's directory
 /// stands at its end, so it is spooled to a temporary file first.
@@ -34,11 +30,7 @@ pub(crate) async fn sum(storage: &dyn Storage, key: &StorageKey) -> Result<Modul
     }
     let name = key.to_string();
     off_the_runtime(move || {
-        spool
-            .seek(SeekFrom::Start(0))
-            .map_err(ArchiveError::from)
-            .and_then(|_| sum_of(spool))
-            .map_err(|error| Failure::Conflict(format!("{name}: damaged zip: {error}")))
+        sum_of(&spool).map_err(|error| Failure::Conflict(format!("{name}: damaged zip: {error}")))
     })
     .await
 }
@@ -54,7 +46,7 @@ mod tests {
     /// The vector of go-modules §5.
     #[test]
     fn the_sum_of_a_zip_is_the_go_commands() {
-        let mut writer = zip::ZipWriter::new(io::Cursor::new(Vec::new()));
+        let mut writer = zip::ZipWriter::new(tempfile::tempfile().unwrap());
         let options = zip::write::SimpleFileOptions::default();
         let files: [(&str, &[u8]); 3] =
             [("go.mod", b"module example.com/m\n"), ("a.go", b"package m\n"), ("LICENSE", b"x\n")];
@@ -64,13 +56,15 @@ mod tests {
         }
         let file = writer.finish().unwrap();
         assert_eq!(
-            sum_of(file).unwrap().to_string(),
+            sum_of(&file).unwrap().to_string(),
             "h1:Q0ZWP80nLkjwA1CgFmINTcC0cp8qsG5eabgezAbGpzY="
         );
     }
 
     #[test]
     fn a_damaged_zip_has_no_sum() {
-        assert!(sum_of(io::Cursor::new(b"PK but no zip".to_vec())).is_err());
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(b"PK but no zip").unwrap();
+        assert!(sum_of(&file).is_err());
     }
 }

@@ -5,7 +5,10 @@
 //! computed and rules applied here over exactly the entries that the go command will find
 //! in the central directory; a file in which other readers could find others is refused.
 
-use std::io::{self, BufRead, Read, Seek, SeekFrom, Write};
+use std::{
+    io::{self, BufRead, Read, Seek, SeekFrom, Write},
+    sync::Arc,
+};
 
 use super::content::Unpacker;
 
@@ -30,7 +33,7 @@ pub(crate) struct Archive<R> {
     reader: R,
     /// Where the reader is: to ask it takes a system call.
     position: u64,
-    entries: Vec<Entry>,
+    entries: Arc<[Entry]>,
     unpacker: Unpacker,
 }
 
@@ -86,7 +89,13 @@ impl<R: BufRead + Seek> Archive<R> {
             return Err(ArchiveError::Malformed("its directory has more entries than declared"));
         }
         let position = reader.stream_position()?;
-        Ok(Self { reader, position, entries, unpacker: Unpacker::new() })
+        Ok(Self { reader, position, entries: entries.into(), unpacker: Unpacker::new() })
+    }
+
+    /// The same zip, to be read beside this one by `reader`, which is at its beginning.
+    pub(crate) fn reopened(&self, reader: R) -> Self {
+        let entries = Arc::clone(&self.entries);
+        Self { reader, position: 0, entries, unpacker: Unpacker::new() }
     }
 
     /// The entries, in the directory's order.

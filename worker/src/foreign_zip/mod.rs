@@ -6,42 +6,45 @@
 
 mod archive;
 mod content;
+mod contents;
+mod reader;
 #[cfg(test)]
 mod tests;
 
 use std::{
-    io::{self, BufRead, BufReader, Cursor, Read, Seek, Write},
+    fs::File,
+    io::{self, BufRead, Cursor, Seek, Write},
     sync::Arc,
 };
 
 use bytes::Bytes;
-use sha2::{Digest, Sha256};
 use stoa_shared::{
     module::{
-        H1Builder, ModuleHash, ModulePath, Version,
+        ModuleHash, ModulePath, Version,
         zip::{self, ForeignEntries, ForeignEntry, entry_prefix},
     },
-    storage::{Body, Draft, ETag, ObjectMeta, Storage, StorageError, StorageKey},
+    storage::{Body, ETag, ObjectMeta, Storage, StorageError, StorageKey},
 };
 use tokio::sync::mpsc;
 
-use crate::{failure::Failure, goproxy::ZipDownload, pack::Packed, repository::off_the_runtime};
+use crate::{
+    failure::Failure, goproxy::ZipDownload, pack::Packed, repository::off_the_runtime,
+    side_by_side::side_by_side,
+};
 
 pub(crate) use archive::ArchiveError;
 
 use archive::Archive;
+use reader::Reader;
 
-/// A zip of up to this size, which most are, is held and looked at in memory; a larger one
-/// goes to its file in parts of this size. Each part costs two turns of another thread, and
-/// servers send them by a few KiB.
+/// A zip of up to this size, which most are, stays in memory; a larger one goes to a file
+/// in parts of this size. Each part costs two turns of another thread, and servers send
+/// them by a few KiB.
 const PART: usize = 256 * 1024;
-/// A file is read by this many bytes.
-const PIECE: usize = 256 * 1024;
 
-/// A zip in a file that broke no rule.
-#[derive(Debug)]
+/// A zip that broke no rule.
 pub(crate) struct ForeignZip {
-    draft: Draft,
+    body: Body,
     sum: ModuleHash,
     size: u64,
 }
@@ -65,8 +68,8 @@ struct Part {
     is_last: bool,
 }
 
-/// Brings a download into a draft and checks it as the zip of a version whose `.mod` is
-/// `go_mod`. The inner error says what is wrong with it.
+/// Takes a download and checks it as the zip of a version whose `.mod` is `go_mod`. The
+/// inner error says what is wrong with it.
 pub(crate) async fn receive(
     mut download: ZipDownload,
     storage: Arc<dyn Storage>,
@@ -78,18 +81,26 @@ pub(crate) async fn receive(
     let prefix = entry_prefix(module, version);
     let first = next_part(&mut download).await?;
     if first.is_last {
+        let zip = Bytes::from(first.bytes);
         return off_the_runtime(move || {
-            let checked = check(Cursor::new(&*first.bytes), &prefix, &go_mod, max_files);
-            judged(checked, || draft_of(&*storage, first, None))
+            let checked = check(|| Cursor::new(&*zip), &prefix, &go_mod, max_files);
+            let size = zip.len() as u64;
+            judged(checked, |sum| ForeignZip { body: zip.into(), sum, size })
         })
         .await;
     }
     // What is being gathered and what is being written may have one more between them.
     let (sender, rest) = mpsc::channel(1);
     let checking = off_the_runtime(move || {
-        let draft = draft_of(&*storage, first, Some(rest))?;
-        let zip = BufReader::with_capacity(PIECE, draft.file());
-        judged(check(zip, &prefix, &go_mod, max_files), || Ok(draft))
+        let mut draft = storage.draft()?;
+        let size = write(draft.file(), first, rest)?;
+        let zip = draft.file().try_clone().map_err(|error| local(&error))?;
+        let (settled, checked) = side_by_side(
+            || draft.settle(),
+            || check(|| Reader::buffered(&zip), &prefix, &go_mod, max_files),
+        );
+        settled.map_err(|error| local(&error))?;
+        judged(checked, |sum| ForeignZip { body: Body::File(draft), sum, size })
     });
     let (checked, received) = tokio::join!(checking, hand_over(download, sender));
     // A download that broke off says why.
@@ -97,13 +108,13 @@ pub(crate) async fn receive(
     checked
 }
 
-/// What became of a zip: with a sum it goes where `draft` says.
+/// What became of a zip.
 fn judged(
     checked: Result<ModuleHash, BrokenZip>,
-    draft: impl FnOnce() -> Result<Draft, Failure>,
+    zip: impl FnOnce(ModuleHash) -> ForeignZip,
 ) -> Result<Result<ForeignZip, BrokenZip>, Failure> {
     match checked {
-        Ok(sum) => Ok(Ok(ForeignZip::new(draft()?, sum)?)),
+        Ok(sum) => Ok(Ok(zip(sum))),
         Err(BrokenZip::Archive(ArchiveError::Io(error))) => Err(local(&error)),
         Err(broken) => Ok(Err(broken)),
     }
@@ -133,41 +144,35 @@ async fn hand_over(mut download: ZipDownload, parts: mpsc::Sender<Part>) -> Resu
     }
 }
 
-/// A draft of all parts. Blocks until the last.
-fn draft_of(
-    storage: &dyn Storage,
-    first: Part,
-    mut rest: Option<mpsc::Receiver<Part>>,
-) -> Result<Draft, Failure> {
-    let draft = storage.draft()?;
+/// Writes all parts and says how many bytes they are. Blocks until the last.
+fn write(mut file: &File, first: Part, mut rest: mpsc::Receiver<Part>) -> Result<u64, Failure> {
+    let mut size = 0;
     let mut next = Some(first);
     while let Some(Part { bytes, is_last }) = next {
-        draft.file().write_all(&bytes).map_err(|error| local(&error))?;
+        file.write_all(&bytes).map_err(|error| local(&error))?;
+        size += bytes.len() as u64;
         if is_last {
-            return Ok(draft);
+            return Ok(size);
         }
-        next = rest.as_mut().and_then(mpsc::Receiver::blocking_recv);
+        next = rest.blocking_recv();
     }
     Err(Failure::Internal("the download broke off".to_owned()))
 }
 
 /// The sum of a zip whose entries may be anything that all readers agree on.
-pub(crate) fn sum_of(file: impl Read + Seek) -> Result<ModuleHash, ArchiveError> {
-    let mut archive = Archive::open(BufReader::with_capacity(PIECE, file), u64::MAX)?;
-    let mut sum = H1Builder::with_capacity(archive.entries().len());
-    for index in 0..archive.entries().len() {
-        add(&mut sum, &mut archive, index, &mut io::sink())?;
-    }
-    Ok(sum.finish())
+pub(crate) fn sum_of(zip: &File) -> Result<ModuleHash, ArchiveError> {
+    let archive = Archive::open(Reader::buffered(zip), u64::MAX)?;
+    contents::sum(archive, || Reader::buffered(zip))
 }
 
-fn check(
-    zip: impl BufRead + Seek,
+/// The sum of a zip that breaks no rule; `open` opens it as often as it is called.
+fn check<R: BufRead + Seek + Send>(
+    open: impl Fn() -> R,
     prefix: &str,
     go_mod: &[u8],
     max_files: u64,
 ) -> Result<ModuleHash, BrokenZip> {
-    let mut archive = Archive::open(zip, max_files).map_err(BrokenZip::Archive)?;
+    let mut archive = Archive::open(open(), max_files).map_err(BrokenZip::Archive)?;
     let mut rules = ForeignEntries::new(prefix);
     let mut root_go_mod = None;
     // All names and declared sizes before the first content.
@@ -177,23 +182,19 @@ fn check(
         }
     }
     drop(rules);
-    if root_go_mod.is_none() && !may_be_synthetic(go_mod) {
-        return Err(BrokenZip::NoGoMod);
-    }
-    let mut sum = H1Builder::with_capacity(archive.entries().len());
-    for index in 0..archive.entries().len() {
-        if root_go_mod == Some(index) {
+    match root_go_mod {
+        Some(index) => {
             // Of bounded size by its rule.
             let mut content = Vec::new();
-            add(&mut sum, &mut archive, index, &mut content).map_err(BrokenZip::Archive)?;
+            archive.read(index, &mut content).map_err(BrokenZip::Archive)?;
             if !may_be_converted(go_mod, &content) {
                 return Err(BrokenZip::OtherGoMod);
             }
-        } else {
-            add(&mut sum, &mut archive, index, &mut io::sink()).map_err(BrokenZip::Archive)?;
         }
+        None if !may_be_synthetic(go_mod) => return Err(BrokenZip::NoGoMod),
+        None => {}
     }
-    Ok(sum.finish())
+    contents::sum(archive, open).map_err(BrokenZip::Archive)
 }
 
 /// Whether `.mod` may stand for a go.mod that is not there (go-modules §3.6): it names the
@@ -228,26 +229,7 @@ fn unconverted(text: &str) -> String {
     plain
 }
 
-/// Adds an entry to the sum, and writes its content to `output` as well.
-fn add<R: BufRead + Seek>(
-    sum: &mut H1Builder,
-    archive: &mut Archive<R>,
-    index: usize,
-    output: &mut impl Write,
-) -> Result<(), ArchiveError> {
-    let mut hashing = Hashing { digest: Sha256::new(), output };
-    archive.read(index, &mut hashing)?;
-    let digest = hashing.digest.finalize().into();
-    let name = &archive.entries()[index].name;
-    sum.add(name, digest).map_err(|_| ArchiveError::Malformed("a file's name has a line break"))
-}
-
 impl ForeignZip {
-    fn new(draft: Draft, sum: ModuleHash) -> Result<Self, Failure> {
-        let size = draft.file().metadata().map_err(|error| local(&error))?.len();
-        Ok(Self { draft, sum, size })
-    }
-
     /// The `h1:` sum of its files.
     pub(crate) fn sum(&self) -> ModuleHash {
         self.sum
@@ -261,10 +243,9 @@ impl ForeignZip {
         key: &StorageKey,
         replaced: Option<&ETag>,
     ) -> Result<(Packed, ObjectMeta), Failure> {
-        let body = Body::File(self.draft);
         let stored = match replaced {
-            None => storage.create(key, body).await,
-            Some(replaced) => storage.swap(key, replaced, body).await,
+            None => storage.create(key, self.body).await,
+            Some(replaced) => storage.swap(key, replaced, self.body).await,
         };
         let meta = stored?;
         if meta.size != self.size {
@@ -272,23 +253,6 @@ impl ForeignZip {
             return Err(StorageError::Body { key: key.to_string(), source }.into());
         }
         Ok((Packed { sum: self.sum, size: self.size }, meta))
-    }
-}
-
-struct Hashing<W> {
-    digest: Sha256,
-    output: W,
-}
-
-impl<W: Write> Write for Hashing<W> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.output.write_all(bytes)?;
-        self.digest.update(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.output.flush()
     }
 }
 

@@ -1,8 +1,10 @@
 //! Each kind of lie that a zip can tell.
 
-use std::io::Cursor;
+use std::io::{BufReader, Cursor};
 
 use ::zip::{ZipWriter, write::SimpleFileOptions};
+use sha2::{Digest, Sha256};
+use stoa_shared::module::H1Builder;
 
 use super::*;
 
@@ -34,15 +36,25 @@ fn honest() -> Vec<u8> {
     ])
 }
 
-/// As it lies in memory and, which must make no difference, as it is read piece by piece.
+/// As it lies in memory and, which must make no difference, as it is read piece by piece
+/// and from a file.
 fn checked(zip: &[u8]) -> Result<String, String> {
-    fn sum_or_error(zip: impl BufRead + Seek) -> Result<String, String> {
-        let sum = check(zip, PREFIX, GO_MOD.as_bytes(), MAX_FILES);
+    fn sum_or_error<R: BufRead + Seek + Send>(open: impl Fn() -> R) -> Result<String, String> {
+        let sum = check(open, PREFIX, GO_MOD.as_bytes(), MAX_FILES);
         sum.map(|sum| sum.to_string()).map_err(|error| error.to_string())
     }
-    let at_once = sum_or_error(Cursor::new(zip));
-    assert_eq!(sum_or_error(BufReader::with_capacity(100, Cursor::new(zip))), at_once);
+    let at_once = sum_or_error(|| Cursor::new(zip));
+    let by_pieces = sum_or_error(|| BufReader::with_capacity(100, Cursor::new(zip)));
+    assert_eq!(by_pieces, at_once);
+    let file = file_of(zip);
+    assert_eq!(sum_or_error(|| Reader::buffered(&file)), at_once);
     at_once
+}
+
+fn file_of(zip: &[u8]) -> File {
+    let mut file = tempfile::tempfile().unwrap();
+    file.write_all(zip).unwrap();
+    file
 }
 
 /// Where the central directory's header of a file begins.
@@ -63,7 +75,7 @@ fn patched(zip: &[u8], name: &str, at: usize, bytes: &[u8]) -> Vec<u8> {
 fn the_sum_of_a_zip_is_the_go_commands() {
     let expected = "h1:Q0ZWP80nLkjwA1CgFmINTcC0cp8qsG5eabgezAbGpzY=";
     assert_eq!(checked(&honest()).unwrap(), expected);
-    assert_eq!(sum_of(Cursor::new(honest())).unwrap().to_string(), expected);
+    assert_eq!(sum_of(&file_of(&honest())).unwrap().to_string(), expected);
 }
 
 #[test]
@@ -159,6 +171,30 @@ fn contents_of_all_lengths_are_read_to_their_end() {
 }
 
 #[test]
+fn what_two_threads_read_is_what_one_would() {
+    let name = |number| format!("{PREFIX}{number}");
+    for sizes in [&[5 << 20][..], &[1, 5 << 20, 1], &[5 << 20, 1], &[1 << 20; 6]] {
+        let contents: Vec<_> = sizes.iter().map(|size| vec![*size as u8; *size]).collect();
+        let names: Vec<_> = (0..sizes.len()).map(name).collect();
+        let files = names.iter().map(|name| &**name).zip(contents.iter().map(|it| &**it));
+        let files: Vec<(&str, &[u8])> = files.collect();
+        let zip = zip_of(&files);
+        let mut sum = H1Builder::new();
+        for (name, content) in &files {
+            sum.add(*name, Sha256::digest(content).into()).unwrap();
+        }
+        assert_eq!(checked(&zip).unwrap(), sum.finish().to_string(), "{sizes:?}");
+        // Of several that are wrong, the first is told of.
+        let (first, last) = (&names[0], &names[names.len() - 1]);
+        let wrong = |zip: &[u8], name: &str| patched(zip, name, 16, &[1, 2, 3, 4]);
+        for (zip, name) in [(wrong(&wrong(&zip, last), first), first), (wrong(&zip, last), last)] {
+            let error = checked(&zip).unwrap_err();
+            assert!(error.contains(name) && error.contains("checksum"), "{sizes:?}: {error}");
+        }
+    }
+}
+
+#[test]
 fn a_bomb_is_put_out_before_it_is_read() {
     const BOMB: &str = "example.com/m@v1.0.0/bomb";
     let bomb = zip_of(&[(BOMB, &vec![0; 1 << 20])]);
@@ -184,7 +220,7 @@ fn its_go_mod_is_the_one_of_dot_mod_but_for_line_ends() {
 #[test]
 fn without_a_go_mod_dot_mod_names_the_module_and_no_more() {
     let zip = zip_of(&[("example.com/m@v1.0.0/a.go", b"package m\n")]);
-    let with = |go_mod: &str| check(Cursor::new(&zip), PREFIX, go_mod.as_bytes(), MAX_FILES);
+    let with = |go_mod: &str| check(|| Cursor::new(&zip), PREFIX, go_mod.as_bytes(), MAX_FILES);
     for made_up in ["module example.com/m\n", "// made up\nmodule example.com/m // so\n\n"] {
         assert!(with(made_up).is_ok(), "{made_up:?}");
     }
@@ -216,7 +252,7 @@ fn more_files_than_16_bits_can_count_are_counted() {
     }
     let many = writer.finish().unwrap().into_inner();
     assert!(checked(&many).is_ok());
-    let limited = check(Cursor::new(&many), PREFIX, b"", 65_599).unwrap_err();
+    let limited = check(|| Cursor::new(&many), PREFIX, b"", 65_599).unwrap_err();
     assert_eq!(limited.to_string(), "more than 65599 files");
 }
 
@@ -227,5 +263,5 @@ fn toolchains_are_zips_like_others() {
     let names = names.map(|name| format!("{prefix}{name}"));
     let files: Vec<(&str, &[u8])> = names.iter().map(|name| (&**name, &b"x"[..])).collect();
     let zip = zip_of(&files);
-    check(Cursor::new(&zip), prefix, b"module golang.org/toolchain\n", MAX_FILES).unwrap();
+    check(|| Cursor::new(&zip), prefix, b"module golang.org/toolchain\n", MAX_FILES).unwrap();
 }
