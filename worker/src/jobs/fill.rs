@@ -5,10 +5,11 @@ use stoa_shared::module::{ModulePath, Version, VersionInfo, VersionQuery};
 
 use super::{Worker, origin::Origin};
 use crate::{
+    claim::Claim,
     failure::Failure,
     foreign_zip,
     goproxy::{GoProxyError, Server},
-    record::{Claimed, Documents},
+    record::Documents,
     resolve,
     upstreams::Source,
 };
@@ -27,13 +28,14 @@ impl Worker {
     /// as far as it goes, but is no success: a later job asks for the zip again.
     pub(super) async fn fill(&self, module: &ModulePath, version: &Version) -> Result<(), Failure> {
         let claim = self.claim(module, version).await?;
-        let claimed = self.unless_complete(claim, module, version).await?;
-        let Some(claimed) = claimed else { return Ok(()) };
+        if self.is_complete(module, version).await? {
+            return Ok(());
+        }
         self.may_fetch(format_args!("{module}@{version}"))?;
         let mut without_zip = None;
         let mut walk = self.upstreams.walk();
         while let Some(source) = walk.next() {
-            match self.fill_from(source, &claimed, module, version).await {
+            match self.fill_from(source, &claim, module, version).await {
                 Ok(Filled::Whole) => return Ok(()),
                 Ok(Filled::WithoutZip(part)) => {
                     let (documents, failure) = *part;
@@ -44,7 +46,7 @@ impl Worker {
             }
         }
         if let Some(documents) = without_zip {
-            self.record_without_zip(&claimed, module, documents).await?;
+            self.record_without_zip(&claim, module, documents).await?;
         }
         Err(walk.into_failure())
     }
@@ -52,14 +54,14 @@ impl Worker {
     async fn fill_from(
         &self,
         source: &Source,
-        claimed: &Claimed,
+        claim: &Claim,
         module: &ModulePath,
         version: &Version,
     ) -> Result<Filled, Failure> {
         let opened = match self.reach(source, module).await? {
             Origin::Repository(opened) => opened,
             Origin::Server(server) => {
-                return self.fill_from_server(&server, claimed, module, version).await;
+                return self.fill_from_server(&server, claim, module, version).await;
             }
         };
         let query = VersionQuery::from(version.clone());
@@ -70,14 +72,14 @@ impl Worker {
                 resolved.version
             )));
         }
-        self.record_claimed(claimed, module, &opened, &resolved).await.map(|_| Filled::Whole)
+        self.record_claimed(claim, module, &opened, &resolved).await.map(|_| Filled::Whole)
     }
 
     /// Fills a claimed version from a server.
     async fn fill_from_server(
         &self,
         server: &Server,
-        claimed: &Claimed,
+        claim: &Claim,
         module: &ModulePath,
         version: &Version,
     ) -> Result<Filled, Failure> {
@@ -93,7 +95,7 @@ impl Worker {
         let documents = Documents { info: info?, go_mod };
         match zip {
             Ok(zip) => {
-                self.record_foreign(claimed, module, documents, zip).await.map(|_| Filled::Whole)
+                self.record_foreign(claim, module, documents, zip).await.map(|_| Filled::Whole)
             }
             Err(failure @ Failure::Upstream(GoProxyError::Absent { .. })) => {
                 Ok(Filled::WithoutZip(Box::new((documents, failure))))

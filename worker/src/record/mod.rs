@@ -26,21 +26,14 @@ use crate::{
 
 use recording::{Recording, Zip};
 
-/// A version that this job may write.
-pub(crate) struct Claimed {
-    pub(crate) claim: Claim,
-    /// Nothing of it was there since it was claimed.
-    pub(crate) is_new: bool,
-}
-
 impl Worker {
-    /// What is claimed is to be completed, unless it is complete.
-    pub(crate) async fn unless_complete(
+    /// Whether anything of the version is there. Mostly there is not, and then one look has
+    /// shown all that there is to know.
+    async fn has_any_of(
         &self,
-        claim: Claim,
         module: &ModulePath,
         version: &Version,
-    ) -> Result<Option<Claimed>, Failure> {
+    ) -> Result<bool, StorageError> {
         let keys = [
             StorageKey::info(module, version),
             StorageKey::go_mod(module, version),
@@ -49,18 +42,20 @@ impl Worker {
             StorageKey::mod_only_info(module, version),
             StorageKey::mod_only_go_mod(module, version),
         ];
-        // Most are new, of which is known with one look all that there is to know.
-        let is_new = !self.storage.has_any(&keys).await?;
-        if !is_new && self.is_complete(module, version).await? {
-            return Ok(None);
-        }
-        Ok(Some(Claimed { claim, is_new }))
+        self.storage.has_any(&keys).await
     }
 
     /// Whether everything of the version is in place, recorded as it lies there. What
     /// only lacks its record (a version that was copied in, objects that were moved to
     /// another disk) is recorded anew from the stored files, without asking the origin.
-    async fn is_complete(&self, module: &ModulePath, version: &Version) -> Result<bool, Failure> {
+    pub(crate) async fn is_complete(
+        &self,
+        module: &ModulePath,
+        version: &Version,
+    ) -> Result<bool, Failure> {
+        if !self.has_any_of(module, version).await? {
+            return Ok(false);
+        }
         let found = self.entry(module, version).await?;
         let entry = found.as_ref().map(|(entry, _)| entry);
         // A zip that could not be had, but can exist, is asked for again.
@@ -155,25 +150,24 @@ impl Worker {
         opened: &Opened,
         resolved: &Resolved,
     ) -> Result<VersionInfo, Failure> {
-        let version = &resolved.version;
-        let claim = self.await_claim(module, version).await?;
-        match self.unless_complete(claim, module, version).await? {
-            Some(claimed) => self.record_claimed(&claimed, module, opened, resolved).await,
-            None => self.stored_info(module, version).await,
+        let claim = self.await_claim(module, &resolved.version).await?;
+        if self.is_complete(module, &resolved.version).await? {
+            return self.stored_info(module, &resolved.version).await;
         }
+        self.record_claimed(&claim, module, opened, resolved).await
     }
 
-    /// The same for a claimed version.
+    /// The same for a version that is claimed and was seen to be incomplete.
     pub(crate) async fn record_claimed(
         &self,
-        claimed: &Claimed,
+        claim: &Claim,
         module: &ModulePath,
         opened: &Opened,
         resolved: &Resolved,
     ) -> Result<VersionInfo, Failure> {
         let info = info(opened, resolved);
         let go_mod = resolved.go_mod.clone();
-        let recording = Recording { worker: self, claimed, module, info, go_mod };
+        let recording = Recording { worker: self, claim, module, info, go_mod };
         let plan = Plan::make(&opened.repository, module, resolved, self.max_files);
         match plan.await? {
             Ok(plan) => recording.store(Zip::Planned(plan)).await,
@@ -181,16 +175,16 @@ impl Worker {
         }
     }
 
-    /// Stores a claimed version from a server's files.
+    /// Stores a claimed version that was seen to be incomplete from a server's files.
     pub(crate) async fn record_foreign(
         &self,
-        claimed: &Claimed,
+        claim: &Claim,
         module: &ModulePath,
         documents: Documents,
         zip: ForeignZip,
     ) -> Result<VersionInfo, Failure> {
         let Documents { info, go_mod } = documents;
-        let recording = Recording { worker: self, claimed, module, info, go_mod };
+        let recording = Recording { worker: self, claim, module, info, go_mod };
         recording.store(Zip::Foreign(zip)).await
     }
 
@@ -205,12 +199,12 @@ impl Worker {
     /// for again by whoever needs it.
     pub(crate) async fn record_without_zip(
         &self,
-        claimed: &Claimed,
+        claim: &Claim,
         module: &ModulePath,
         documents: Documents,
     ) -> Result<VersionInfo, Failure> {
         let Documents { info, go_mod } = documents;
-        let recording = Recording { worker: self, claimed, module, info, go_mod };
+        let recording = Recording { worker: self, claim, module, info, go_mod };
         recording.store_mod_only(None).await
     }
 

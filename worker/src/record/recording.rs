@@ -15,14 +15,12 @@ use stoa_shared::{
 };
 
 use crate::{
-    claim::ClaimError,
+    claim::{Claim, ClaimError},
     failure::Failure,
     foreign_zip::ForeignZip,
     jobs::Worker,
     pack::{Packed, Plan},
 };
-
-use super::Claimed;
 
 /// Where the zip's bytes come from.
 pub(super) enum Zip {
@@ -64,7 +62,7 @@ struct Found {
 /// One version on its way into storage.
 pub(super) struct Recording<'a> {
     pub(super) worker: &'a Worker,
-    pub(super) claimed: &'a Claimed,
+    pub(super) claim: &'a Claim,
     pub(super) module: &'a ModulePath,
     pub(super) info: VersionInfo,
     pub(super) go_mod: Bytes,
@@ -75,11 +73,12 @@ impl Recording<'_> {
         let (module, version) = (self.module, &self.info.version);
         let info_key = StorageKey::info(module, version);
         let go_mod_key = StorageKey::go_mod(module, version);
-        let (is_visible, found) = match self.claimed.is_new {
-            true => (false, Found::default()),
-            false => tokio::try_join!(self.is_visible(true), self.look(&go_mod_key))?,
+        // Looked at now, after the fetch: somebody may have copied files in meanwhile.
+        let (is_visible, found) = match self.worker.has_any_of(module, version).await? {
+            false => (false, Found::default()),
+            true => tokio::try_join!(self.is_visible(true), self.look(&go_mod_key))?,
         };
-        self.claimed.claim.check().await?;
+        self.claim.check().await?;
         // Neither is seen before the entry and `.info`: they may be written side by side.
         let (zip, go_mod, info) = tokio::try_join!(
             self.store_zip(zip, found.zip, is_visible),
@@ -101,7 +100,7 @@ impl Recording<'_> {
             // Readers look beside the `.info` that was copied in.
             let go_mod_key = StorageKey::go_mod(module, version);
             let found = self.look(&go_mod_key).await?;
-            self.claimed.claim.check().await?;
+            self.claim.check().await?;
             self.store_go_mod(&go_mod_key, found.go_mod, true).await?;
             if refusal.is_none() {
                 return self.worker.stored_info(module, version).await;
@@ -111,7 +110,7 @@ impl Recording<'_> {
         let is_mod_only = self.worker.etag(&info_key).await?.is_some();
         let go_mod_key = StorageKey::mod_only_go_mod(module, version);
         let found = self.look(&go_mod_key).await?;
-        self.claimed.claim.check().await?;
+        self.claim.check().await?;
         let go_mod = self.store_go_mod(&go_mod_key, found.go_mod, is_mod_only).await?;
         self.store_entry(self.entry(go_mod, None, refusal), found.entry).await?;
         let info = self.stage_info().await?;
@@ -229,7 +228,7 @@ impl Recording<'_> {
     async fn store_entry(&self, entry: CatalogEntry, found: Option<ETag>) -> Result<(), Failure> {
         let key = StorageKey::catalog_entry(self.module, &self.info.version);
         let bytes = Bytes::from(serde_json::to_vec(&entry).expect("an entry always serialises"));
-        self.claimed.claim.check().await?;
+        self.claim.check().await?;
         self.write(&key, &bytes, found).await?;
         Ok(())
     }
@@ -241,14 +240,18 @@ impl Recording<'_> {
 
     /// The last write: from here on the version exists.
     async fn store_info(self, key: &StorageKey, info: Body) -> Result<VersionInfo, Failure> {
-        self.claimed.claim.check().await?;
+        self.claim.check().await?;
         match self.worker.storage.create(key, info).await {
             Ok(_) => {
                 self.worker.metrics.stored_versions().inc();
                 Ok(self.info)
             }
             Err(StorageError::AlreadyExists { .. }) => {
-                self.worker.stored_info(self.module, &self.info.version).await
+                let stored = self.worker.stored_info(self.module, &self.info.version).await?;
+                match is_of_one_commit(&stored, &self.info) {
+                    true => Ok(stored),
+                    false => Err(self.conflict(".info")),
+                }
             }
             Err(error) => Err(error.into()),
         }

@@ -31,10 +31,9 @@ async fn record(worker: &Worker, go_mod: &'static str) -> Result<VersionInfo, Fa
     let module: ModulePath = "example.com/m".parse().unwrap();
     let version: Version = "v1.0.0".parse().unwrap();
     let claim = worker.claim(&module, &version).await?;
-    let claimed = Claimed { claim, is_new: false };
     let info = VersionInfo { version, time: None, origin: None };
     let documents = Documents { info, go_mod: Bytes::from_static(go_mod.as_bytes()) };
-    worker.record_without_zip(&claimed, &module, documents).await
+    worker.record_without_zip(&claim, &module, documents).await
 }
 
 #[tokio::test(start_paused = true)]
@@ -62,4 +61,36 @@ async fn a_write_that_arrives_after_another_worker_took_over_changes_nothing() {
     assert_eq!(bytes, "module example.com/m\n\ngo 1.20\n".as_bytes());
     let (entry, _) = prompt.entry(&module, &version).await.unwrap().unwrap();
     assert_eq!(entry.go_mod.etag, meta.etag);
+}
+
+fn info_of_commit(digit: &str) -> VersionInfo {
+    let origin = Origin {
+        vcs: "git".to_owned(),
+        url: "https://example.com/m".to_owned(),
+        subdir: String::new(),
+        hash: digit.repeat(40),
+        reference: String::new(),
+    };
+    VersionInfo { version: "v1.0.0".parse().unwrap(), time: None, origin: Some(origin) }
+}
+
+#[tokio::test]
+async fn what_was_copied_in_during_the_fetch_is_seen() {
+    let directory = tempfile::tempdir().unwrap();
+    let storage = disk(directory.path()).await;
+    let worker = worker(storage.clone());
+    let (module, version) = ("example.com/m".parse().unwrap(), "v1.0.0".parse().unwrap());
+    let go_mod = Bytes::from_static(b"module example.com/m\n");
+    for (copied, is_same) in [("1", false), ("2", true)] {
+        let claim = worker.claim(&module, &version).await.unwrap();
+        assert!(!worker.is_complete(&module, &version).await.unwrap());
+        let key = StorageKey::info(&module, &version);
+        let info = serde_json::to_vec(&info_of_commit(copied)).unwrap();
+        storage.put(&key, info.into()).await.unwrap();
+        let zip = ForeignZip::trusted(b"zip", hash_go_mod(b"zip"));
+        let documents = Documents { info: info_of_commit("2"), go_mod: go_mod.clone() };
+        let recorded = worker.record_foreign(&claim, &module, documents, zip).await;
+        assert_eq!(recorded.is_ok(), is_same, "{recorded:?}");
+        assert_eq!(worker.is_complete(&module, &version).await.unwrap(), is_same);
+    }
 }
