@@ -67,9 +67,11 @@ impl Directories {
             }
         }
         for path in missing {
-            // Nobody else creates directories here, so what is in the way is a file.
-            if let Err(error) = fs::create_dir(path) {
-                return (created, Err(error));
+            match fs::create_dir(path) {
+                Ok(()) => {}
+                // Somebody is copying files in, and whether they sync it is not known.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => {}
+                Err(error) => return (created, Err(error)),
             }
             unsettled.under_way.insert(path.to_owned());
             created.push(path.to_owned());
