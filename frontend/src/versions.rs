@@ -4,10 +4,11 @@
 
 use std::sync::Arc;
 
+use futures_util::try_join;
 use moka::sync::Cache;
 use stoa_shared::{
     answer::{Answer, Question},
-    catalog::CatalogEntry,
+    catalog::{CatalogEntry, StoredFile},
     module::{ModulePath, Version},
     storage::{
         GetOptions, Object, Storage, StorageError, StorageKey, head_if_present, if_present,
@@ -52,6 +53,14 @@ impl Visible {
     pub(crate) fn is_final(&self) -> bool {
         let can_have_no_zip = |entry: &Arc<CatalogEntry>| entry.zip_refusal.is_some();
         self.space == Space::Module || self.entry.as_ref().is_some_and(can_have_no_zip)
+    }
+
+    /// What was recorded of its go.mod. What lies at the module's own path was recorded with
+    /// its zip: an entry without one is of what lies aside.
+    pub(crate) fn recorded_go_mod(&self) -> Option<&StoredFile> {
+        let is_of_these =
+            |entry: &&CatalogEntry| entry.zip.is_some() == (self.space == Space::Module);
+        self.entry.as_deref().filter(is_of_these).map(|entry| &entry.go_mod)
     }
 }
 
@@ -109,6 +118,24 @@ impl Versions {
         Ok(None)
     }
 
+    /// The same with its catalog entry, which is looked up beside `.info`: a read that is to
+    /// be checked against it waits no longer for that.
+    pub(crate) async fn find_recorded(
+        &self,
+        id: &ModuleVersion,
+    ) -> Result<Option<Visible>, StorageError> {
+        if let Some(visible) = self.visible.get(id).filter(|visible| visible.entry.is_some()) {
+            return Ok(Some(visible));
+        }
+        let (visible, entry) = try_join!(self.find(id), read_entry(&*self.storage, id))?;
+        match (visible, entry) {
+            (None, _) => Ok(None),
+            (Some(visible), Some(entry)) => Ok(Some(self.recorded(id, visible, Some(entry)))),
+            // It may have become visible in between, after its entry.
+            (Some(visible), None) => self.with_entry(id, visible).await.map(Some),
+        }
+    }
+
     /// Opens `.info`, which shows whether the version is visible.
     pub(crate) async fn open_info(
         &self,
@@ -132,12 +159,22 @@ impl Versions {
         if visible.entry.is_some() {
             return Ok(visible);
         }
-        let entry = read_entry(&*self.storage, id).await?.map(Arc::new);
-        let visible = Visible { entry, ..visible };
+        let entry = read_entry(&*self.storage, id).await?;
+        Ok(self.recorded(id, visible, entry))
+    }
+
+    /// A visible version with what was looked up of it, which is remembered if it is final.
+    fn recorded(
+        &self,
+        id: &ModuleVersion,
+        visible: Visible,
+        entry: Option<CatalogEntry>,
+    ) -> Visible {
+        let visible = Visible { entry: entry.map(Arc::new), ..visible };
         if visible.is_final() {
             self.visible.insert(id.clone(), visible.clone());
         }
-        Ok(visible)
+        visible
     }
 
     /// Leave to look up an entry aside, unless enough others do; held while it lasts.

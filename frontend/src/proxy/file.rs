@@ -5,7 +5,7 @@
 //! catalog entry are read conditions, so that a damaged or exchanged object is told
 //! apart from the recorded one before its first byte is sent.
 
-use std::{ops::Range, sync::Arc, time::Duration};
+use std::{io, ops::Range, sync::Arc, time::Duration};
 
 use axum::{body::Body, response::Response};
 use http::{
@@ -17,13 +17,16 @@ use http::{
 };
 use jiff::Timestamp;
 use stoa_shared::{
+    answer::Meaning,
     catalog::StoredFile,
     config::{PublicUrl, ZipDelivery},
     metrics::{self, Outcome},
+    module::VersionInfo,
     protocol::{Endpoint, Request},
     queue::Job,
     storage::{
         GetOptions, Object, ObjectMeta, StorageError, StorageKey, head_if_present, read_whole,
+        unavailable,
     },
 };
 
@@ -134,6 +137,9 @@ struct Source {
     recorded: Option<StoredFile>,
     /// Whether it stays as it is.
     is_final: bool,
+    /// Whether it belongs to a version that was recorded: one that was copied in may still
+    /// be on its way, and is not remembered.
+    is_of_record: bool,
 }
 
 impl Serving<'_> {
@@ -157,14 +163,17 @@ impl Serving<'_> {
                 }
             }
             let versions = &self.holdings.versions;
-            let Some(visible) = self.storage(versions.find(self.id).await)? else {
+            let Some(visible) = self.storage(versions.find_recorded(self.id).await)? else {
                 return Ok(None);
             };
-            let Some(source) = self.source(visible).await? else {
+            let Some(source) = self.source(&visible)? else {
                 // It may be there, under another name, as soon as somebody has asked for it.
                 versions.forget(self.id);
                 return Ok(None);
             };
+            if self.file == File::Zip && source.recorded.is_none() {
+                self.not_known_to_be_damaged().await?;
+            }
             match self.read(&source).await {
                 Ok(response) => return Ok(Some(response)),
                 Err(StorageError::NotFound { .. }) => {
@@ -184,24 +193,26 @@ impl Serving<'_> {
         let Some((object, visible)) = opened else { return Ok(None) };
         self.have_recorded(&visible);
         let key = self.id.info_key(visible.space);
-        let source = Source { key, recorded: None, is_final: visible.is_final() };
+        // Whether it is whole it says itself.
+        let (is_final, is_of_record) = (visible.is_final(), true);
+        let source = Source { key, recorded: None, is_final, is_of_record };
         self.whole(&source, object).await.map(Some).map_err(|error| self.unreadable(error))
     }
 
     /// Where the file lies, and the entity tag that it must carry; `None` for a zip that was
     /// not to be had when the other files were.
-    async fn source(&self, visible: Visible) -> Result<Option<Source>, ApiError> {
+    fn source(&self, visible: &Visible) -> Result<Option<Source>, ApiError> {
         match self.file {
             File::Info | File::GoMod => {
-                self.have_recorded(&visible);
-                let (key, is_final) = (self.id.go_mod_key(visible.space), visible.is_final());
-                let recorded = visible.entry.map(|entry| entry.go_mod.clone());
-                Ok(Some(Source { key, recorded, is_final }))
+                self.have_recorded(visible);
+                let key = self.id.go_mod_key(visible.space);
+                let recorded = visible.recorded_go_mod().cloned();
+                let is_of_record = recorded.is_some();
+                let is_final = visible.is_final() && is_of_record;
+                Ok(Some(Source { key, recorded, is_final, is_of_record }))
             }
             File::Zip => {
-                let looked_up = self.holdings.versions.with_entry(self.id, visible).await;
-                let visible = self.storage(looked_up)?;
-                self.have_recorded(&visible);
+                self.have_recorded(visible);
                 let entry = visible.entry.as_deref();
                 // Also where `.info` and go.mod were copied in beside no zip.
                 let refusal = entry.and_then(|entry| entry.zip_refusal.as_deref());
@@ -213,7 +224,9 @@ impl Serving<'_> {
                     return Ok(None);
                 }
                 let recorded = entry.and_then(|entry| entry.zip.clone());
-                Ok(Some(Source { key: self.id.zip_key(), recorded, is_final: true }))
+                let is_of_record = recorded.is_some();
+                let key = self.id.zip_key();
+                Ok(Some(Source { key, recorded, is_final: is_of_record, is_of_record }))
             }
         }
     }
@@ -301,8 +314,8 @@ impl Serving<'_> {
         Ok(respond(status, headers, body))
     }
 
-    /// The response with the whole object: from memory, and remembered, if it is small and
-    /// final.
+    /// The response with the whole object: from memory, and remembered, if it is small,
+    /// final and recorded.
     async fn whole(&self, source: &Source, object: Object) -> Result<Response, StorageError> {
         let meta = &object.meta;
         if meta.size > LARGEST_DOCUMENT {
@@ -313,6 +326,10 @@ impl Serving<'_> {
             return Ok(respond(StatusCode::OK, headers, body));
         }
         let etag = entity_tag(meta);
+        let body = read_whole(&source.key, object).await?;
+        if self.file == File::Info && serde_json::from_slice::<VersionInfo>(&body).is_err() {
+            return Err(unavailable(&source.key, io::ErrorKind::InvalidData.into()));
+        }
         let document = Arc::new(Document {
             endpoint: match self.file {
                 File::Info => metrics::Endpoint::Info,
@@ -325,9 +342,9 @@ impl Serving<'_> {
             etag,
             accepts_ranges: self.file == File::Zip,
             fresh_until: None,
-            body: read_whole(&source.key, object).await?,
+            body,
         });
-        if source.is_final && !self.holdings.is_private() {
+        if source.is_final && source.is_of_record && !self.holdings.is_private() {
             self.frontend.hot.remember(&self.asked.path, Arc::clone(&document));
         }
         let response = document.respond(self.asked.is_head, &self.asked.headers);
@@ -348,6 +365,19 @@ impl Serving<'_> {
         let (now, negative) = (Timestamp::now(), settings.negative);
         match standing(self.storage(answer)?, now, settings.freshness, negative) {
             Standing::Remembered(failure) => Err(ApiError::failed(&self.subject, &failure)),
+            _ => Ok(()),
+        }
+    }
+
+    /// An error if a zip that was copied in could not be recorded. That it may have been
+    /// mended since is for a job to find out, which whoever asks for it has had published.
+    async fn not_known_to_be_damaged(&self) -> Result<(), ApiError> {
+        let storage = &*self.holdings.storage;
+        let answer = read_answer(storage, &self.id.module, &self.id.question()).await;
+        match self.storage(answer)?.failure {
+            Some(failure) if failure.meaning == Meaning::Internal => {
+                Err(ApiError::failed(&self.subject, &failure))
+            }
             _ => Ok(()),
         }
     }
