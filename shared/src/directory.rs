@@ -132,6 +132,14 @@ impl Scratch {
         file.persist(target)?;
         sync_parent(target)
     }
+
+    /// The same, but for a power cut, which may leave anything under the name.
+    pub(crate) fn jot(&self, target: &Path, bytes: &[u8]) -> io::Result<()> {
+        let mut file = self.file()?;
+        file.write_all(bytes)?;
+        file.persist(target)?;
+        Ok(())
+    }
 }
 
 /// Makes the names in the directory around `path` durable.

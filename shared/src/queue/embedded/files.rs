@@ -132,6 +132,11 @@ impl Files {
         self.scratch.write(&file(&self.jobs, sequence), &serde_json::to_vec(record)?)
     }
 
+    /// Writes a job so that it survives this process.
+    pub(super) fn jot(&self, sequence: Sequence, record: &Record) -> io::Result<()> {
+        self.scratch.jot(&file(&self.jobs, sequence), &serde_json::to_vec(record)?)
+    }
+
     /// Removes a job that is done. One that a power cut brings back is delivered once more
     /// and finds its outcome, which costs less than waiting here for the disk each time.
     pub(super) fn remove(&self, sequence: Sequence) -> io::Result<()> {
@@ -186,6 +191,11 @@ impl Files {
             if dead.binary_search(&sequence).is_ok() {
                 self.remove(sequence)?;
             } else if let Some(text) = read(&file(&self.jobs, sequence))? {
+                if text.trim_matches('\0').is_empty() {
+                    // All that a power cut left of one that was only jotted down.
+                    self.remove(sequence)?;
+                    continue;
+                }
                 let record = serde_json::from_str(&text)
                     .unwrap_or_else(|_| Record::new(text, Lane::Background));
                 jobs.push((sequence, record));

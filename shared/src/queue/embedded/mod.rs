@@ -1,7 +1,8 @@
 //! The queue of one process: an index in memory over one small file per job.
 //!
-//! A publish returns once the job's file is durable; a job that a user waits for may be
-//! handed out while it is being written, and is not settled before. A restart delivers
+//! A publish returns once the job's file is durable. A job that a user waits for may be
+//! handed out while it is being written, and is not settled before; its file survives the
+//! process but not a power cut, which takes that user's connection as well. A restart delivers
 //! again what waited, was delayed or ran. Only attempts and delays are written after that;
 //! that a user waits for a background job is not, because the restart took that user's
 //! connection as well. Of each lane goes first what was ready first, so that what is put off
@@ -304,7 +305,10 @@ impl Kept {
             state.index.insert(sequence, record.clone(), None);
         }
         let writing = task::spawn_blocking(move || {
-            let written = writer.files.write(sequence, &record);
+            let written = match is_urgent {
+                true => writer.files.jot(sequence, &record),
+                false => writer.files.write(sequence, &record),
+            };
             let mut state = writer.state();
             state.accepting.remove(&written_key);
             written?;

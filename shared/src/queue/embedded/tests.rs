@@ -311,3 +311,18 @@ async fn a_disk_that_refuses_writes_loses_no_job() {
     assert_eq!(acknowledge_next(&queue).await, job(2).key());
     assert_eq!(queue.depth().await.unwrap(), Depth { dead: 1, ..Depth::default() });
 }
+
+#[tokio::test]
+async fn what_a_power_cut_left_of_a_job_that_a_user_waited_for_is_nothing() {
+    let (directory, queue) = fresh().await;
+    queue.publish(&job(1), Lane::Interactive).await.unwrap();
+    drop(queue);
+    let jobs = directory.path().join("jobs");
+    let [file] = names(&jobs).try_into().unwrap();
+    for left in ["", "\0\0\0"] {
+        fs::write(jobs.join(&file), left).unwrap();
+        let queue = open(directory.path()).await;
+        assert_eq!(queue.depth().await.unwrap(), Depth::default());
+        assert!(names(&jobs).is_empty());
+    }
+}
