@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use futures_util::try_join;
+use futures_util::join;
 use moka::sync::Cache;
 use stoa_shared::{
     answer::{Answer, Question},
@@ -55,12 +55,16 @@ impl Visible {
         self.space == Space::Module || self.entry.as_ref().is_some_and(can_have_no_zip)
     }
 
-    /// What was recorded of its go.mod. What lies at the module's own path was recorded with
-    /// its zip: an entry without one is of what lies aside.
+    /// What was recorded of its go.mod.
     pub(crate) fn recorded_go_mod(&self) -> Option<&StoredFile> {
-        let is_of_these =
-            |entry: &&CatalogEntry| entry.zip.is_some() == (self.space == Space::Module);
-        self.entry.as_deref().filter(is_of_these).map(|entry| &entry.go_mod)
+        let entry = self.entry.as_deref().filter(|entry| self.is_described_by(entry));
+        entry.map(|entry| &entry.go_mod)
+    }
+
+    /// Whether an entry is of the files that are visible. What lies at the module's own path
+    /// was recorded with its zip: one without is of what lies aside.
+    fn is_described_by(&self, entry: &CatalogEntry) -> bool {
+        entry.zip.is_some() == (self.space == Space::Module)
     }
 }
 
@@ -127,12 +131,13 @@ impl Versions {
         if let Some(visible) = self.visible.get(id).filter(|visible| visible.entry.is_some()) {
             return Ok(Some(visible));
         }
-        let (visible, entry) = try_join!(self.find(id), read_entry(&*self.storage, id))?;
-        match (visible, entry) {
-            (None, _) => Ok(None),
-            (Some(visible), Some(entry)) => Ok(Some(self.recorded(id, visible, Some(entry)))),
+        let (visible, entry) = join!(self.find(id), read_entry(&*self.storage, id));
+        let Some(visible) = visible? else { return Ok(None) };
+        let is_of_it = |entry: &CatalogEntry| visible.is_described_by(entry);
+        match entry?.filter(is_of_it) {
+            Some(entry) => Ok(Some(self.recorded(id, visible, Some(entry)))),
             // It may have become visible in between, after its entry.
-            (Some(visible), None) => self.with_entry(id, visible).await.map(Some),
+            None => self.with_entry(id, visible).await.map(Some),
         }
     }
 
@@ -170,8 +175,9 @@ impl Versions {
         visible: Visible,
         entry: Option<CatalogEntry>,
     ) -> Visible {
+        let is_of_it = entry.as_ref().is_none_or(|entry| visible.is_described_by(entry));
         let visible = Visible { entry: entry.map(Arc::new), ..visible };
-        if visible.is_final() {
+        if is_of_it && visible.is_final() {
             self.visible.insert(id.clone(), visible.clone());
         }
         visible

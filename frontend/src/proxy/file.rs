@@ -5,7 +5,12 @@
 //! catalog entry are read conditions, so that a damaged or exchanged object is told
 //! apart from the recorded one before its first byte is sent.
 
-use std::{io, ops::Range, sync::Arc, time::Duration};
+use std::{
+    io,
+    ops::Range,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use axum::{body::Body, response::Response};
 use http::{
@@ -17,7 +22,6 @@ use http::{
 };
 use jiff::Timestamp;
 use stoa_shared::{
-    answer::Meaning,
     catalog::StoredFile,
     config::{PublicUrl, ZipDelivery},
     metrics::{self, Outcome},
@@ -55,6 +59,10 @@ const SIGNATURE_LIFETIME: Duration = Duration::from_secs(300);
 
 /// The same for a private zip, whose URL is as good as a key while it holds.
 const PRIVATE_SIGNATURE_LIFETIME: Duration = Duration::from_secs(60);
+
+/// For how long a file is remembered that was copied in and is not recorded yet: it may be
+/// half there, and whole a moment later.
+const UNRECORDED: Duration = Duration::from_secs(1);
 
 /// Which of a version's files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -138,7 +146,7 @@ struct Source {
     /// Whether it stays as it is.
     is_final: bool,
     /// Whether it belongs to a version that was recorded: one that was copied in may still
-    /// be on its way, and is not remembered.
+    /// be on its way.
     is_of_record: bool,
 }
 
@@ -171,9 +179,6 @@ impl Serving<'_> {
                 versions.forget(self.id);
                 return Ok(None);
             };
-            if self.file == File::Zip && source.recorded.is_none() {
-                self.not_known_to_be_damaged().await?;
-            }
             match self.read(&source).await {
                 Ok(response) => return Ok(Some(response)),
                 Err(StorageError::NotFound { .. }) => {
@@ -314,8 +319,8 @@ impl Serving<'_> {
         Ok(respond(status, headers, body))
     }
 
-    /// The response with the whole object: from memory, and remembered, if it is small,
-    /// final and recorded.
+    /// The response with the whole object: from memory, and remembered, if it is small and
+    /// final; what is not recorded yet, for a moment.
     async fn whole(&self, source: &Source, object: Object) -> Result<Response, StorageError> {
         let meta = &object.meta;
         if meta.size > LARGEST_DOCUMENT {
@@ -341,10 +346,11 @@ impl Serving<'_> {
             cache_control: self.cache_control(source),
             etag,
             accepts_ranges: self.file == File::Zip,
-            fresh_until: None,
+            fresh_until: (!source.is_of_record).then(|| Instant::now() + UNRECORDED),
             body,
         });
-        if source.is_final && source.is_of_record && !self.holdings.is_private() {
+        let is_lasting = source.is_final || !source.is_of_record;
+        if is_lasting && !self.holdings.is_private() {
             self.frontend.hot.remember(&self.asked.path, Arc::clone(&document));
         }
         let response = document.respond(self.asked.is_head, &self.asked.headers);
@@ -365,19 +371,6 @@ impl Serving<'_> {
         let (now, negative) = (Timestamp::now(), settings.negative);
         match standing(self.storage(answer)?, now, settings.freshness, negative) {
             Standing::Remembered(failure) => Err(ApiError::failed(&self.subject, &failure)),
-            _ => Ok(()),
-        }
-    }
-
-    /// An error if a zip that was copied in could not be recorded. That it may have been
-    /// mended since is for a job to find out, which whoever asks for it has had published.
-    async fn not_known_to_be_damaged(&self) -> Result<(), ApiError> {
-        let storage = &*self.holdings.storage;
-        let answer = read_answer(storage, &self.id.module, &self.id.question()).await;
-        match self.storage(answer)?.failure {
-            Some(failure) if failure.meaning == Meaning::Internal => {
-                Err(ApiError::failed(&self.subject, &failure))
-            }
             _ => Ok(()),
         }
     }
