@@ -7,7 +7,6 @@
 
 use std::{
     io,
-    ops::Range,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -37,6 +36,7 @@ use stoa_shared::{
 use super::{
     Answered, Asked, JSON, TEXT, ZIP, answered,
     conditional::{self, Wanted, wanted},
+    head::{IMMUTABLE, content_range, entity_tag, header, respond},
     miss,
 };
 use crate::{
@@ -50,9 +50,6 @@ use crate::{
     versions::{ModuleVersion, Space, Visible, read_answer},
     waits::{self, WaitOver},
 };
-
-/// A version never changes: a week, as is practice elsewhere (go-modules §1.10).
-const IMMUTABLE: HeaderValue = HeaderValue::from_static("public, max-age=604800, immutable");
 
 /// How long a signed URL holds: a client follows it at once, and begins to read it then.
 const SIGNATURE_LIFETIME: Duration = Duration::from_secs(300);
@@ -494,26 +491,6 @@ fn check(
         }
         _ => Ok(()),
     }
-}
-
-fn respond(status: StatusCode, headers: HeaderMap, body: Body) -> Response {
-    let mut response = Response::new(body);
-    *response.status_mut() = status;
-    *response.headers_mut() = headers;
-    response
-}
-
-/// The strong tag, quoted; `None` if the store's own cannot stand in a header.
-fn entity_tag(meta: &ObjectMeta) -> Option<HeaderValue> {
-    HeaderValue::try_from(format!("\"{}\"", meta.etag)).ok()
-}
-
-fn content_range(part: &Range<u64>, size: u64) -> HeaderValue {
-    header(format!("bytes {}-{}/{size}", part.start, part.end - 1))
-}
-
-fn header(text: String) -> HeaderValue {
-    HeaderValue::try_from(text).expect("ASCII words and numbers are a valid header value")
 }
 
 fn subject(id: &ModuleVersion) -> String {

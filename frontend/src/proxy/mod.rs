@@ -4,6 +4,7 @@ mod answered;
 mod asking;
 pub(crate) mod conditional;
 mod file;
+mod head;
 mod miss;
 mod tally;
 
