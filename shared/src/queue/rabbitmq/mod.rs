@@ -42,7 +42,7 @@ mod tests;
 mod topology;
 mod trouble;
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{future::Future, pin::pin, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use tokio::{
@@ -179,15 +179,23 @@ impl Shared {
     async fn publish(&self, route: Route, message: &Message) -> Result<(), Trouble> {
         loop {
             let link = self.link().await;
-            match link.publish(route, message).await {
-                Err(Trouble::Failed(_)) => {}
-                published => return published,
-            }
+            let mut links = self.link.subscribe();
             let is_other = |other: &Option<Arc<Link>>| {
                 !other.as_ref().is_some_and(|it| Arc::ptr_eq(it, &link))
             };
-            let mut links = self.link.subscribe();
-            links.wait_for(is_other).await.expect("the sender is in self");
+            let mut replaced = pin!(async {
+                links.wait_for(is_other).await.map(drop).expect("the sender is in self")
+            });
+            tokio::select! {
+                biased;
+                published = link.publish(route, message) => match published {
+                    Err(Trouble::Failed(_)) => replaced.await,
+                    published => return published,
+                },
+                // A publish in the moment of a break was seen to go on waiting for its
+                // confirmation.
+                () = &mut replaced => {}
+            }
         }
     }
 }
