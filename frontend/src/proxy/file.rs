@@ -21,7 +21,6 @@ use http::{
 };
 use jiff::Timestamp;
 use stoa_shared::{
-    catalog::StoredFile,
     config::{PublicUrl, ZipDelivery},
     metrics::{self, Outcome},
     module::VersionInfo,
@@ -38,6 +37,7 @@ use super::{
     conditional::{self, Wanted, wanted},
     head::{IMMUTABLE, content_range, entity_tag, header, respond},
     miss,
+    source::Source,
 };
 use crate::{
     decision::{self, Decision},
@@ -136,17 +136,6 @@ struct Serving<'a> {
     subject: String,
 }
 
-/// What reading a file needs: where it lies and what was recorded of it.
-struct Source {
-    key: StorageKey,
-    recorded: Option<StoredFile>,
-    /// Whether it stays as it is.
-    is_final: bool,
-    /// Whether it belongs to a version that was recorded: one that was copied in may still
-    /// be on its way.
-    is_of_record: bool,
-}
-
 impl Serving<'_> {
     /// The response if the file is there.
     async fn stored(&self) -> Result<Option<Response>, ApiError> {
@@ -176,7 +165,12 @@ impl Serving<'_> {
                 versions.forget(self.id);
                 return Ok(None);
             };
-            match self.read(&source).await {
+            let read = self.read(&source).await;
+            // A zip that is not there is nobody's to fetch who is not asked to.
+            if read.is_ok() && self.file == File::Zip {
+                self.have_recorded(&visible);
+            }
+            match read {
                 Ok(response) => return Ok(Some(response)),
                 Err(StorageError::NotFound { .. }) => {
                     versions.forget(self.id);
@@ -196,8 +190,8 @@ impl Serving<'_> {
         self.have_recorded(&visible);
         let key = self.id.info_key(visible.space);
         // Whether it is whole it says itself.
-        let (is_final, is_of_record) = (visible.is_final(), true);
-        let source = Source { key, recorded: None, is_final, is_of_record };
+        let is_final = visible.is_final();
+        let source = Source { key, recorded: None, is_final, is_of_record: true };
         self.whole(&source, object).await.map(Some).map_err(|error| self.unreadable(error))
     }
 
@@ -214,7 +208,6 @@ impl Serving<'_> {
                 Ok(Some(Source { key, recorded, is_final, is_of_record }))
             }
             File::Zip => {
-                self.have_recorded(visible);
                 let entry = visible.entry.as_deref();
                 // Also where `.info` and go.mod were copied in beside no zip.
                 let refusal = entry.and_then(|entry| entry.zip_refusal.as_deref());
@@ -241,19 +234,19 @@ impl Serving<'_> {
             && let Some(location) = self.elsewhere(&source.key).await?
         {
             let meta = storage.head(&source.key).await?;
-            check(&source.key, source.recorded.as_ref(), &meta)?;
+            source.check(&meta)?;
             return Ok(miss::redirect_to(&location));
         }
         let headers = &self.asked.headers;
         let conditional = headers.contains_key(RANGE) || headers.contains_key(IF_NONE_MATCH);
         if self.asked.is_head || (self.file == File::Zip && conditional) {
             let meta = storage.head(&source.key).await?;
-            check(&source.key, source.recorded.as_ref(), &meta)?;
+            source.check(&meta)?;
             return self.conditional(source, meta).await;
         }
         let if_match = source.recorded.as_ref().map(|file| file.etag.clone());
         let object = storage.get(&source.key, GetOptions { range: None, if_match }).await?;
-        check(&source.key, source.recorded.as_ref(), &object.meta)?;
+        source.check(&object.meta)?;
         self.whole(source, object).await
     }
 
@@ -316,8 +309,8 @@ impl Serving<'_> {
         Ok(respond(status, headers, body))
     }
 
-    /// The response with the whole object: from memory, and remembered, if it is small and
-    /// final; what is not recorded yet, for a moment.
+    /// The response with the whole object, which is remembered if it is small and final; what
+    /// is not recorded yet, for a moment.
     async fn whole(&self, source: &Source, object: Object) -> Result<Response, StorageError> {
         let meta = &object.meta;
         if meta.size > LARGEST_DOCUMENT {
@@ -476,20 +469,6 @@ impl Serving<'_> {
 
     fn unreadable(&self, error: StorageError) -> ApiError {
         ApiError::storage(&self.subject, error)
-    }
-}
-
-/// An object that is not the recorded one is as good as a failed condition.
-fn check(
-    key: &StorageKey,
-    recorded: Option<&StoredFile>,
-    meta: &ObjectMeta,
-) -> Result<(), StorageError> {
-    match recorded {
-        Some(file) if file.size != meta.size || file.etag != meta.etag => {
-            Err(StorageError::PreconditionFailed { key: key.to_string() })
-        }
-        _ => Ok(()),
     }
 }
 

@@ -6,6 +6,7 @@ pub(crate) mod conditional;
 mod file;
 mod head;
 mod miss;
+mod source;
 mod tally;
 
 use std::sync::Arc;
