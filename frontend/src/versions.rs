@@ -128,8 +128,8 @@ impl Versions {
         &self,
         id: &ModuleVersion,
     ) -> Result<Option<Visible>, StorageError> {
-        if let Some(visible) = self.visible.get(id).filter(|visible| visible.entry.is_some()) {
-            return Ok(Some(visible));
+        if let Some(visible) = self.visible.get(id) {
+            return self.with_entry(id, visible).await.map(Some);
         }
         let (visible, entry) = join!(self.find(id), read_entry(&*self.storage, id));
         let Some(visible) = visible? else { return Ok(None) };

@@ -126,8 +126,7 @@ impl Scratch {
     /// Writes a small file so that `target` is either what it was or all of `bytes`,
     /// also after a power cut.
     pub(crate) fn write(&self, target: &Path, bytes: &[u8]) -> io::Result<()> {
-        let mut file = self.file()?;
-        file.write_all(bytes)?;
+        let file = self.filled(bytes)?;
         file.as_file().sync_all()?;
         file.persist(target)?;
         sync_parent(target)
@@ -135,10 +134,14 @@ impl Scratch {
 
     /// The same, but for a power cut, which may leave anything under the name.
     pub(crate) fn jot(&self, target: &Path, bytes: &[u8]) -> io::Result<()> {
+        self.filled(bytes)?.persist(target)?;
+        Ok(())
+    }
+
+    fn filled(&self, bytes: &[u8]) -> io::Result<NamedTempFile> {
         let mut file = self.file()?;
         file.write_all(bytes)?;
-        file.persist(target)?;
-        Ok(())
+        Ok(file)
     }
 }
 

@@ -37,7 +37,7 @@ use super::{
     conditional::{self, Wanted, wanted},
     head::{IMMUTABLE, content_range, entity_tag, header, respond},
     miss,
-    source::Source,
+    source::{Lasts, Source},
 };
 use crate::{
     decision::{self, Decision},
@@ -165,13 +165,12 @@ impl Serving<'_> {
                 versions.forget(self.id);
                 return Ok(None);
             };
-            let read = self.read(&source).await;
-            // A zip that is not there is nobody's to fetch who is not asked to.
-            if read.is_ok() && self.file == File::Zip {
-                self.have_recorded(&visible);
-            }
-            match read {
-                Ok(response) => return Ok(Some(response)),
+            match self.read(&source).await {
+                Ok(response) => {
+                    // What is not there is nobody's to fetch who is not asked to.
+                    self.have_recorded(&visible);
+                    return Ok(Some(response));
+                }
                 Err(StorageError::NotFound { .. }) => {
                     versions.forget(self.id);
                     return Ok(None);
@@ -190,8 +189,7 @@ impl Serving<'_> {
         self.have_recorded(&visible);
         let key = self.id.info_key(visible.space);
         // Whether it is whole it says itself.
-        let is_final = visible.is_final();
-        let source = Source { key, recorded: None, is_final, is_of_record: true };
+        let source = Source { key, recorded: None, lasts: Lasts::of(&visible) };
         self.whole(&source, object).await.map(Some).map_err(|error| self.unreadable(error))
     }
 
@@ -200,12 +198,8 @@ impl Serving<'_> {
     fn source(&self, visible: &Visible) -> Result<Option<Source>, ApiError> {
         match self.file {
             File::Info | File::GoMod => {
-                self.have_recorded(visible);
                 let key = self.id.go_mod_key(visible.space);
-                let recorded = visible.recorded_go_mod().cloned();
-                let is_of_record = recorded.is_some();
-                let is_final = visible.is_final() && is_of_record;
-                Ok(Some(Source { key, recorded, is_final, is_of_record }))
+                Ok(Some(Source::of_record(key, visible.recorded_go_mod(), visible)))
             }
             File::Zip => {
                 let entry = visible.entry.as_deref();
@@ -218,10 +212,8 @@ impl Serving<'_> {
                 if visible.space == Space::ModOnly {
                     return Ok(None);
                 }
-                let recorded = entry.and_then(|entry| entry.zip.clone());
-                let is_of_record = recorded.is_some();
-                let key = self.id.zip_key();
-                Ok(Some(Source { key, recorded, is_final: is_of_record, is_of_record }))
+                let recorded = entry.and_then(|entry| entry.zip.as_ref());
+                Ok(Some(Source::of_record(self.id.zip_key(), recorded, visible)))
             }
         }
     }
@@ -336,11 +328,10 @@ impl Serving<'_> {
             cache_control: self.cache_control(source),
             etag,
             accepts_ranges: self.file == File::Zip,
-            fresh_until: (!source.is_of_record).then(|| Instant::now() + UNRECORDED),
+            fresh_until: (source.lasts == Lasts::Unrecorded).then(|| Instant::now() + UNRECORDED),
             body,
         });
-        let is_lasting = source.is_final || !source.is_of_record;
-        if is_lasting && !self.holdings.is_private() {
+        if source.lasts != Lasts::UntilFilled && !self.holdings.is_private() {
             self.frontend.hot.remember(&self.asked.path, Arc::clone(&document));
         }
         let response = document.respond(self.asked.is_head, &self.asked.headers);
@@ -435,10 +426,12 @@ impl Serving<'_> {
     }
 
     fn cache_control(&self, source: &Source) -> HeaderValue {
-        match (self.holdings.is_private(), source.is_final) {
+        match (self.holdings.is_private(), source.lasts) {
             (true, _) => PRIVATE,
-            (false, true) => IMMUTABLE,
-            (false, false) => answered::cache_control(self.frontend.settings.freshness),
+            (false, Lasts::Forever) => IMMUTABLE,
+            (false, Lasts::UntilFilled | Lasts::Unrecorded) => {
+                answered::cache_control(self.frontend.settings.freshness)
+            }
         }
     }
 

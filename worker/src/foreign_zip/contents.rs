@@ -42,9 +42,7 @@ pub(super) fn sum<R: BufRead + Seek + Send>(
 
 /// Where the second half of the work begins; at the end, if it is not to be shared.
 fn half(entries: &[Entry]) -> usize {
-    let size =
-        |entries: &[Entry]| entries.iter().fold(0_u64, |sum, it| sum.saturating_add(it.size));
-    let all = size(entries);
+    let all = entries.iter().fold(0_u64, |sum, entry| sum.saturating_add(entry.size));
     if all < SHARED {
         return entries.len();
     }
